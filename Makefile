@@ -1,0 +1,77 @@
+# luatnetd: "make demo" shows it, "make test" checks it.
+# The same commands run on a developer's machine and in CI (.ci/run).
+
+GO      ?= go
+TOOL    := $(GO) tool -modfile=internal/tools/go.mod
+TAGS    := nethttpomithttp2
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)'
+VULNDB  := golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
+# Packages whose tests need namespaces of their own or take long have a target.
+NETNS   := ./test/netns/...
+UNIT    := $(shell $(GO) list ./... 2>/dev/null | grep -v /test/)
+
+.PHONY: all build test peers check unit netns demo bench bench-quick sim soak size packages fuzz docs clean
+
+all: build
+
+build: ## the daemon and the laboratory
+	$(BUILD) -o bin/luatnetd ./cmd/luatnetd
+	$(BUILD) -o bin/luatnet-lab ./cmd/luatnet-lab
+
+## test: everything that CI runs
+test: peers check unit netns size
+	@echo "make test: all passed$$(cat bin/not-run 2>/dev/null)"
+
+peers: ## foreign programs that the tests talk to
+	@mkdir -p bin && ./test/peers.sh > bin/not-run
+
+check: ## formatting, vet, staticcheck, known vulnerabilities
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	@$(GO) mod download $(VULNDB)
+	$(TOOL) govulncheck -db "file://$$($(GO) env GOMODCACHE)/$(VULNDB)/data/osv" ./...
+
+unit: ## unit, race and simulation tests
+	$(GO) test -race -timeout 6m $(UNIT)
+
+netns: build ## the real kernel, real packets and real clients
+	$(GO) test -timeout 12m -count=1 $(NETNS)
+
+demo: build ## the story of a gateway, live: make demo ARGS=--script runs it unattended
+	bin/luatnet-lab $(ARGS)
+
+bench: build ## every figure, whole: make bench RUN=name for one
+	$(GO) run ./test/bench $(if $(RUN),-run $(RUN))
+
+bench-quick: build ## every figure with a small n
+	$(GO) run ./test/bench -quick $(if $(RUN),-run $(RUN))
+
+sim: ## days of random faults against the oracle
+	$(GO) test -run Sim -timeout 60m ./internal/simnet -sim.seeds 200 -sim.days 7
+
+SIZE_LIMIT := 12582912
+size: ## the stripped binary stays below 12 MiB on every target
+	@for t in amd64 arm64 mipsle arm riscv64; do \
+	  GOOS=linux GOARCH=$$t GOARM=7 GOMIPS=softfloat $(BUILD) -o bin/luatnetd-$$t ./cmd/luatnetd || exit 1; \
+	  n=$$(stat -c %s bin/luatnetd-$$t); echo "$$t $$n bytes"; \
+	  [ $$n -le $(SIZE_LIMIT) ] || { echo "$$t is over $(SIZE_LIMIT) bytes"; exit 1; }; \
+	done
+
+packages: ## .deb (amd64, arm64), .ipk and .apk (mipsel_24kc, aarch64_cortex-a53) in dist/
+	./packaging/build.sh $(VERSION)
+
+docs: ## what is generated from the sources
+	$(GO) generate ./...
+
+fuzz: ## every fuzz target for FUZZTIME
+	@for p in $$(grep -rl '^func Fuzz' --include=*_test.go . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | sed 's/^func //'); do \
+	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),10s) $$p || exit 1; \
+	  done; \
+	done
+
+clean:
+	rm -rf bin dist

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"luatnetd/internal/config"
+	"luatnetd/internal/ctl"
+	"luatnetd/internal/status"
+)
+
+// ctlFlags are shared by every "luatnetd ctl" command.
+type ctlFlags struct {
+	socket string
+	json   bool
+	watch  bool
+}
+
+func (f *ctlFlags) client() *ctl.Client { return ctl.NewClient(f.socket) }
+
+func newCtl() *cobra.Command {
+	f := &ctlFlags{}
+	cmd := &cobra.Command{
+		Use: "ctl", Short: "Ask or tell the running daemon", Args: onlyKnown,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.PersistentFlags().StringVar(&f.socket, "socket", config.DefaultSocket, "the daemon's control socket")
+	cmd.PersistentFlags().BoolVar(&f.json, "json", false, "print JSON, for programs")
+	cmd.AddCommand(
+		f.show("status", "Show what is online and why", (*status.Document).Text, func(d *status.Document) any { return d }),
+		f.show("uplinks", "Show the uplinks", (*status.Document).UplinksText, func(d *status.Document) any { return d.Uplinks }),
+		f.show("leases", "Show the addresses given to LAN clients", (*status.Document).LeasesText, func(d *status.Document) any { return d.Leases() }),
+		f.show("explain", "Explain why this uplink is active, rule by rule", (*status.Document).ExplainText, func(d *status.Document) any { return d }),
+		f.events(), f.plan(), f.use(),
+		f.post("auto", "Let the configured order decide again", 0, func([]string) []string { return []string{"auto"} }),
+		f.post("probe NAME", "Check an uplink now (exnetif.check_network_status)", 1, func(a []string) []string { return []string{"probe", a[0]} }),
+		f.post("reload", "Read the configuration file again", 0, func([]string) []string { return []string{"reload"} }),
+		f.updown("uplink", "Close an uplink, or open it again"),
+		f.updown("lan", "Close a LAN, or open it again"),
+		f.version(),
+	)
+	return cmd
+}
+
+// show makes a command that renders the status document, once or (--watch)
+// each second until interrupted.
+func (f *ctlFlags) show(name, short string, text func(*status.Document) string, pick func(*status.Document) any) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: name, Short: short, Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM)
+			defer stop()
+			for {
+				d, err := f.client().Status(ctx)
+				if err != nil {
+					return err
+				}
+				if f.json {
+					err = f.print(pick(d))
+				} else {
+					f.clear()
+					_, err = os.Stdout.WriteString(text(d))
+				}
+				if err != nil || !f.watch {
+					return err
+				}
+				select {
+				case <-ctx.Done():
+					return nil
+				case <-time.After(time.Second):
+				}
+			}
+		},
+	}
+	cmd.Flags().BoolVar(&f.watch, "watch", false, "show it again each second")
+	return cmd
+}
+
+// clear starts a fresh screen while watching on a terminal.
+func (f *ctlFlags) clear() {
+	if f.watch && term.IsTerminal(int(os.Stdout.Fd())) {
+		_, _ = os.Stdout.WriteString("\033[H\033[2J")
+	}
+}
+
+func (f *ctlFlags) print(v any) error {
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+func (f *ctlFlags) events() *cobra.Command {
+	follow := false
+	cmd := &cobra.Command{
+		Use: "events", Short: "Show what happened", Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM)
+			defer stop()
+			return f.client().Events(ctx, 0, follow, func(e status.Event) {
+				if f.json {
+					_ = json.NewEncoder(os.Stdout).Encode(e)
+				} else {
+					fmt.Println(e.Line())
+				}
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new events")
+	return cmd
+}
+
+func (f *ctlFlags) plan() *cobra.Command {
+	return &cobra.Command{
+		Use: "plan", Short: "Show what would change in the kernel", Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := f.client().Plan(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return f.reply(r)
+		},
+	}
+}
+
+func (f *ctlFlags) use() *cobra.Command {
+	var d time.Duration
+	cmd := &cobra.Command{
+		Use: "use NAME", Short: "Prefer an uplink, whatever the configured order", Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := f.client().Use(cmd.Context(), args[0], d)
+			if err != nil {
+				return err
+			}
+			return f.reply(r)
+		},
+		ValidArgsFunction: f.complete((*status.Document).UplinkNames),
+	}
+	cmd.Flags().DurationVar(&d, "for", 0, "how long, such as 10m (default: until \"ctl auto\")")
+	return cmd
+}
+
+func (f *ctlFlags) post(use, short string, args int, path func([]string) []string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: exactly(args),
+		RunE: func(cmd *cobra.Command, a []string) error {
+			r, err := f.client().Post(cmd.Context(), path(a)...)
+			if err != nil {
+				return err
+			}
+			return f.reply(r)
+		},
+	}
+	if args > 0 {
+		cmd.ValidArgsFunction = f.complete((*status.Document).UplinkNames)
+	}
+	return cmd
+}
+
+func (f *ctlFlags) updown(what, short string) *cobra.Command {
+	names := (*status.Document).UplinkNames
+	if what == "lan" {
+		names = (*status.Document).LANNames
+	}
+	return &cobra.Command{
+		Use: what + " NAME up|down", Short: short, ValidArgsFunction: f.complete(names),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 || (args[1] != "up" && args[1] != "down") {
+				return usageError{fmt.Errorf("want: luatnetd ctl %s NAME up|down", what)}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := f.client().Post(cmd.Context(), what, args[0], args[1])
+			if err != nil {
+				return err
+			}
+			return f.reply(r)
+		},
+	}
+}
+
+func (f *ctlFlags) version() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Show the version of the running daemon", Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := f.client().Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return f.print(map[string]any{"version": d.Version, "api": d.API})
+			}
+			fmt.Printf("luatnetd %s, control API %d\n", d.Version, d.API)
+			return nil
+		},
+	}
+}
+
+// reply prints an answer; one that is not OK makes the command fail.
+func (f *ctlFlags) reply(r ctl.Reply) error {
+	if f.json {
+		if err := f.print(r); err != nil {
+			return err
+		}
+	} else {
+		fmt.Println(r.Text)
+		for _, l := range r.Lines {
+			fmt.Println("  " + l)
+		}
+	}
+	if !r.OK {
+		return errSilent
+	}
+	return nil
+}
+
+// complete offers names known to the running daemon to the shell.
+func (f *ctlFlags) complete(names func(*status.Document) []string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return []string{"up", "down"}, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		d, err := f.client().Status(ctx)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return names(d), cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"luatnetd/internal/config"
+)
+
+// Default places; packages use them as they are.
+const (
+	defaultConfig = "/etc/luatnetd/luatnetd.toml"
+	defaultRun    = "/run/luatnetd"
+)
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+// errSilent ends a command that has already printed what is wrong.
+var errSilent = errors.New("")
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "luatnetd",
+		Short:         "Keep a Linux gateway online through 4G, Wi-Fi and Ethernet",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cmd.Help()
+		},
+		Args: onlyKnown,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(newRun(), newCheck(), newCtl(), newVersion())
+	return root
+}
+
+func onlyKnown(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())}
+	}
+	return nil
+}
+
+// exactly is cobra.ExactArgs with our exit code.
+func exactly(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := cobra.ExactArgs(n)(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version of this program", Args: exactly(0),
+		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), version) },
+	}
+}
+
+func newCheck() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check FILE",
+		Short: "Check a configuration file and print every problem with its line",
+		Args:  exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			cfg, problems := config.Parse(args[0], text)
+			for _, p := range problems {
+				fmt.Fprintln(cmd.OutOrStdout(), p)
+			}
+			if n := len(problems); n > 0 {
+				fmt.Fprintf(cmd.OutOrStdout(), "%d problems\n", n)
+				return errSilent
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: good, %d uplinks and %d LANs\n", args[0], len(cfg.Uplinks), len(cfg.LANs))
+			return nil
+		},
+	}
+}

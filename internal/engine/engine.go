@@ -1,0 +1,218 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"luatnetd/internal/config"
+	"luatnetd/internal/ctl"
+	"luatnetd/internal/host"
+	"luatnetd/internal/journal"
+	"luatnetd/internal/status"
+	"luatnetd/internal/task"
+	"luatnetd/netif"
+	"luatnetd/netif/failover"
+	"luatnetd/netif/probe"
+	"luatnetd/netif/rtnl"
+	"luatnetd/router"
+	"luatnetd/router/dns/serve"
+	"luatnetd/router/kernel"
+)
+
+// resync is how often everything is read back even if nobody said a word.
+const resync = time.Minute
+
+// Options are what the command line gives.
+type Options struct {
+	ConfigFile string
+	RunDir     string // for what a reboot may forget
+	Version    string
+	Log        *slog.Logger
+	Service    host.Service
+}
+
+// Engine is the daemon. Only its loop goroutine touches its fields, except
+// where a comment says otherwise.
+type Engine struct {
+	opt   Options
+	log   *slog.Logger
+	now   func() time.Time
+	cfg   *config.Config
+	marks router.Marks
+
+	tasks   *task.Group
+	journal *journal.Journal
+	kernel  *kernel.Kernel
+	applier *kernel.Applier
+	rtnl    *rtnl.Monitor
+	prober  *probe.Prober
+	dns     *serve.Server
+
+	inbox  chan any // capacity 64; a full one makes the sender wait, never the loop
+	reload chan struct{}
+
+	snap     *netif.Snapshot
+	uplinks  []*uplink // configuration order
+	lans     []*lan
+	indexes  map[string]netif.Index
+	override override
+	failover failover.State
+	decision failover.Decision
+	plan     router.Plan
+	want     uint64 // sequence number of the newest job
+	done     kernel.Result
+	pending  []pendingEvent // events that wait for the kernel to be as they say
+	notes    []status.Code  // standing notes: configuration, state directory, …
+	started  time.Time
+	turns    uint64
+	synced   time.Time // when the last full read was asked for
+	ready    bool
+
+	doc atomic.Pointer[status.Document] // read by the control socket
+}
+
+// Run runs the daemon until ctx ends, then leaves the kernel as on_stop says.
+// reload asks for a reload of the configuration file.
+func Run(ctx context.Context, opt Options, reload <-chan struct{}) error {
+	e, err := start(opt)
+	if err != nil {
+		return err
+	}
+	work, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	e.spawn(work)
+	e.loop(ctx, reload)
+	e.opt.Service.Notify("STOPPING=1")
+	return e.stop(cancel)
+}
+
+// loop is the one goroutine that owns the state.
+func (e *Engine) loop(ctx context.Context, reload <-chan struct{}) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-e.rtnl.Snapshots():
+			e.snap = s
+		case r := <-e.prober.Results():
+			e.probed(r)
+		case r := <-e.applier.Results():
+			e.applied(r)
+		case who := <-e.kernel.Foreign():
+			e.foreign(who)
+		case ev := <-e.inbox:
+			e.handle(ev)
+		case <-reload:
+			e.reloadFile(nil)
+		case <-timer.C:
+		}
+		e.drain()
+		if e.snap != nil {
+			timer.Reset(e.turn(e.now()))
+		}
+	}
+}
+
+// drain takes what else has arrived, so that one turn answers all of it.
+func (e *Engine) drain() {
+	for range cap(e.inbox) {
+		select {
+		case s := <-e.rtnl.Snapshots():
+			e.snap = s
+		case r := <-e.prober.Results():
+			e.probed(r)
+		case ev := <-e.inbox:
+			e.handle(ev)
+		default:
+			return
+		}
+	}
+}
+
+// turn is the whole flow, once: sense, decide, build, hand over, publish. It
+// returns how long the loop may sleep.
+func (e *Engine) turn(now time.Time) time.Duration {
+	e.observe(now)
+	e.decide(now)
+	e.build(now)
+	e.serveNames()
+	e.probe(now)
+	e.publish(now)
+	e.turns++
+	if e.opt.Service.Watchdog > 0 {
+		e.opt.Service.Notify("WATCHDOG=1")
+	}
+	return e.sleep(now)
+}
+
+// sleep is the time until the next thing that comes by itself.
+func (e *Engine) sleep(now time.Time) time.Duration {
+	next := now.Add(resync)
+	if w := e.opt.Service.Watchdog; w > 0 {
+		next = now.Add(min(resync, w/2))
+	}
+	for _, u := range e.uplinks {
+		next = sooner(next, u.monitor.Next())
+	}
+	next = sooner(next, e.decision.Next)
+	next = sooner(next, e.override.until)
+	return max(next.Sub(now), time.Millisecond)
+}
+
+func sooner(a, b time.Time) time.Time {
+	if !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// handle takes an event from the inbox.
+func (e *Engine) handle(ev any) {
+	switch ev := ev.(type) {
+	case leaseEvent:
+		e.leased(ev)
+	case lanEvent:
+		e.lanChanged(ev)
+	case command:
+		e.command(ev)
+	default:
+		panic(fmt.Sprintf("engine: unknown event %T", ev))
+	}
+}
+
+// post hands an event to the loop from another goroutine; false: the daemon ends.
+func (e *Engine) post(ctx context.Context, ev any) bool {
+	select {
+	case e.inbox <- ev:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// record puts one event into the journal and the log: they come from the same
+// transition, so they cannot disagree.
+func (e *Engine) record(level slog.Level, kind, text string, attrs ...any) {
+	ev := status.Event{At: host.Wall(e.now()), Kind: kind, Text: text, Attrs: map[string]string{}}
+	for i := 0; i+1 < len(attrs); i += 2 {
+		ev.Attrs[fmt.Sprint(attrs[i])] = fmt.Sprint(attrs[i+1])
+	}
+	e.journal.Add(ev)
+	e.log.Log(context.Background(), level, text, append([]any{"event", kind}, attrs...)...)
+}
+
+// command is a request of the control socket on its way through the loop.
+type command struct {
+	ctl.Command
+	reply chan<- answer // capacity 1
+}
+
+type answer struct {
+	reply ctl.Reply
+	err   error
+}

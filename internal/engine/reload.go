@@ -1,0 +1,191 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	"luatnetd/internal/config"
+	"luatnetd/internal/ctl"
+	"luatnetd/internal/host"
+	"luatnetd/internal/store"
+	"luatnetd/netif"
+	"luatnetd/netif/dhcp"
+	"luatnetd/netif/health"
+	"luatnetd/router"
+)
+
+// reloadFile is a transaction: parse, validate, only then swap. A bad file
+// leaves the running configuration untouched. reply may be nil (SIGHUP).
+func (e *Engine) reloadFile(reply chan<- answer) {
+	e.opt.Service.Notify("RELOADING=1")
+	defer e.opt.Service.Notify("READY=1")
+	cfg, err := loadStrict(e.opt.ConfigFile)
+	if err == nil {
+		err = e.immovable(cfg)
+	}
+	if err != nil {
+		e.record(slog.LevelError, "config", "reload refused, the running configuration stays: "+err.Error(), "file", e.opt.ConfigFile)
+		if reply != nil {
+			reply <- answer{err: &ctl.Error{Status: http.StatusUnprocessableEntity, Message: err.Error(), Hint: "the running configuration is unchanged"}}
+		}
+		return
+	}
+	e.notes = nil
+	e.cfg = cfg
+	if err := e.loadIndexes(); err != nil {
+		e.note("state-indexes", "error", "", "uplink numbers are not kept: "+err.Error())
+	}
+	e.adjust()
+	text := fmt.Sprintf("%d uplinks and %d LANs are configured", len(cfg.Uplinks), len(cfg.LANs))
+	e.record(slog.LevelInfo, "config", "reloaded: "+text, "file", e.opt.ConfigFile)
+	if reply != nil {
+		reply <- answer{reply: ctl.Reply{OK: true, Text: text}}
+	}
+}
+
+func loadStrict(file string) (*config.Config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	cfg, problems := config.Parse(file, text)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return cfg, nil
+}
+
+// immovable refuses what only a restart can change.
+func (e *Engine) immovable(c *config.Config) error {
+	if c.State != e.cfg.State || c.Control != e.cfg.Control {
+		return fmt.Errorf("[state] and [control] take effect at a restart only: put the old values back or restart luatnetd")
+	}
+	return nil
+}
+
+// adjust makes uplinks and LANs equal to the configuration. What did not
+// change is not disturbed: its lease, its verdict and its flows stay.
+func (e *Engine) adjust() {
+	var uplinks []*uplink
+	for _, c := range e.cfg.Uplinks {
+		u := e.byName(c.Name)
+		if u == nil {
+			u = &uplink{monitor: health.New(policyOf(c)), index: e.indexes[c.Name]}
+		}
+		e.configure(u, c)
+		uplinks = append(uplinks, u)
+	}
+	for _, old := range e.uplinks {
+		if !contains(uplinks, old) {
+			old.closeClient(true)
+		}
+	}
+	e.uplinks = uplinks
+	var lans []*lan
+	for _, c := range e.cfg.LANs {
+		l := newLAN(c)
+		for i, old := range e.lans {
+			if old != nil && old.cfg.Name == c.Name && old.device == l.device {
+				l.server, l.stopper = old.server, old.stopper
+				e.lans[i] = nil
+			}
+		}
+		lans = append(lans, l)
+	}
+	for _, old := range e.lans {
+		if old != nil {
+			old.stop()
+		}
+	}
+	e.lans, e.namesStale = lans, true
+	for _, l := range lans {
+		e.startLAN(l)
+	}
+}
+
+// configure gives u the configuration c and restarts its DHCP client only if
+// the client's own settings changed.
+func (e *Engine) configure(u *uplink, c config.Uplink) {
+	old := u.cfg
+	u.cfg = c
+	u.index = e.indexes[c.Name]
+	if !reflect.DeepEqual(old.Check, c.Check) || old.Metered != c.Metered {
+		u.monitor.SetPolicy(e.now(), policyOf(c))
+	}
+	same := old.Mode == c.Mode && old.ClientID == c.ClientID && old.Hostname == c.Hostname && old.Device == c.Device && old.Match == c.Match
+	if same && old.Name != "" {
+		return
+	}
+	u.closeClient(old.Name != "")
+	if old.Name != "" {
+		e.setLease(u, nil, "its configuration changed")
+	}
+	if c.Mode == config.ModeDHCP {
+		e.openClient(u)
+	}
+}
+
+// openClient starts the DHCP client of an uplink. A lease that a predecessor
+// left in the kernel is believed until the server says otherwise.
+func (e *Engine) openClient(u *uplink) {
+	path := filepath.Join(e.stateDir, "lease-"+u.cfg.Name)
+	name := u.cfg.Name
+	u.client = dhcp.New(dhcp.Config{
+		Uplink: name, ClientID: u.cfg.ClientID, Hostname: u.cfg.Hostname, Mark: e.marks.Of(u.index),
+		Now: e.now, BootID: host.BootID(), Log: e.log,
+		Load: func() ([]byte, error) { return store.ReadFile(path, 64<<10) },
+		Save: func(b []byte) error { return store.WriteFile(path, b, 0o600) },
+	})
+	ctx, cancel := context.WithCancel(e.ctx)
+	u.stopClient = cancel
+	client := u.client
+	e.tasks.Go(ctx, "dhcp "+name, client.Run)
+	e.tasks.Go(ctx, "dhcp events "+name, func(ctx context.Context) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case ev := <-client.Events():
+				if !e.post(ctx, leaseEvent{name: name, Event: ev}) {
+					return nil
+				}
+			}
+		}
+	})
+}
+
+func (u *uplink) closeClient(release bool) {
+	if u.client == nil {
+		return
+	}
+	client, stop := u.client, u.stopClient
+	u.client, u.stopClient = nil, nil
+	if !release {
+		stop()
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		client.Release(ctx)
+		stop()
+	}()
+}
+
+func contains(list []*uplink, u *uplink) bool {
+	for _, x := range list {
+		if x == u {
+			return true
+		}
+	}
+	return false
+}
+
+var _ = netif.Index(0)
+var _ = router.Protocol
