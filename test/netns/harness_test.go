@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"luatnetd/internal/ctl"
 	"luatnetd/internal/lab"
 	"luatnetd/internal/status"
 )
@@ -41,14 +40,10 @@ func TestMain(m *testing.M) {
 	lab.Main(m)
 }
 
-// box is the gateway under test in its virtual internet.
+// box is a lab.Box that fails its test instead of returning errors.
 type box struct {
-	*lab.World
-	t      *testing.T
-	daemon *lab.Proc
-	config string // path
-	client *ctl.Client
-	starts int
+	*lab.Box
+	t *testing.T
 }
 
 // newBox builds the world; the daemon is not started yet.
@@ -59,19 +54,17 @@ func newBox(t *testing.T, isps int) *box {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	w, err := lab.NewWorld(dir, isps)
+	b, err := lab.NewBox(dir, os.Getenv(binary), isps)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.Close)
-	b := &box{World: w, t: t, config: filepath.Join(dir, "luatnetd.toml")}
-	b.client = ctl.NewClient(filepath.Join(w.Gateway.Dir(), "run/luatnetd/control.sock"))
+	t.Cleanup(b.Close)
 	t.Cleanup(func() {
-		if t.Failed() && b.daemon != nil {
-			t.Logf("daemon's log:\n%s", tail(b.daemon.Output(), 12000))
+		if t.Failed() && b.Daemon != nil {
+			t.Logf("the end of the daemon's log:\n%s", tail(b.Daemon.Output(), 12000))
 		}
 	})
-	return b
+	return &box{Box: b, t: t}
 }
 
 func tail(s string, n int) string {
@@ -81,129 +74,57 @@ func tail(s string, n int) string {
 	return s
 }
 
-// write writes the configuration file; %STATE% becomes a directory of the test.
-func (b *box) write(text string) {
+// ok fails the test on an error.
+func (b *box) ok(err error) {
 	b.t.Helper()
-	state := filepath.Join(b.Gateway.Dir(), "state")
-	text = fmt.Sprintf("version = 1\n%s\n[state]\ndir = %q\n", text, state)
-	if err := os.WriteFile(b.config, []byte(text), 0o644); err != nil {
+	if err != nil {
 		b.t.Fatal(err)
 	}
 }
 
-// start starts the daemon and waits until it answers.
+func (b *box) write(text string) { b.t.Helper(); b.ok(b.Write(text)) }
+
 func (b *box) start(args ...string) {
 	b.t.Helper()
-	cmd := exec.Command(os.Getenv(binary), append([]string{"run", "-c", b.config, "--log-level", "debug"}, args...)...)
-	p, err := b.Gateway.StartCmd(nil, cmd)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.daemon = p
-	b.starts++
-	b.eventually(10*time.Second, "the daemon answers", func() error {
-		_, err := b.client.Status(context.Background())
-		return err
-	})
+	b.ok(b.Start(append([]string{"--log-level", "debug"}, args...)...))
 }
 
-// stop ends the daemon with a signal and waits for its end.
-func (b *box) stop(sig syscall.Signal) {
+func (b *box) stop(sig syscall.Signal) { b.t.Helper(); b.ok(b.Stop(sig)) }
+
+func (b *box) active(d time.Duration, name, device string) {
 	b.t.Helper()
-	_ = b.daemon.Signal(sig)
-	select {
-	case <-b.daemon.Done():
-	case <-time.After(15 * time.Second):
-		b.t.Fatalf("the daemon did not end after %v", sig)
-	}
+	b.ok(b.Active(d, name, device))
 }
 
-// status is the daemon's status document.
+func (b *box) ready(d time.Duration, names ...string) { b.t.Helper(); b.ok(b.Ready(d, names...)) }
+
 func (b *box) status() *status.Document {
 	b.t.Helper()
-	d, err := b.client.Status(context.Background())
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	d, err := b.API.Status(context.Background())
+	b.ok(err)
 	return d
 }
 
-// uplink is the status of one uplink.
 func (b *box) uplink(name string) status.Uplink {
 	b.t.Helper()
-	for _, u := range b.status().Uplinks {
-		if u.Name == name {
-			return u
-		}
-	}
-	b.t.Fatalf("no uplink %q in the status", name)
-	return status.Uplink{}
+	u, err := b.Uplink(name)
+	b.ok(err)
+	return u
+}
+
+func (b *box) ctl(args ...string) (string, int) {
+	b.t.Helper()
+	out, code, err := b.Ctl(args...)
+	b.ok(err)
+	return out, code
 }
 
 // eventually waits, at most for d, until f returns nil.
 func (b *box) eventually(d time.Duration, what string, f func() error) {
 	b.t.Helper()
-	if err := poll(d, f); err != nil {
-		b.t.Fatalf("%s: %v (after %v)", what, err, d)
+	if err := lab.Poll(d, f); err != nil {
+		b.t.Fatalf("%s: %v", what, err)
 	}
-}
-
-func poll(d time.Duration, f func() error) error {
-	end := time.Now().Add(d)
-	for {
-		err := f()
-		if err == nil || time.Now().After(end) {
-			return err
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
-// active waits until the uplink is the decided and the actual way out.
-func (b *box) active(d time.Duration, name, device string) {
-	b.t.Helper()
-	b.eventually(d, name+" is active", func() error {
-		s, err := b.client.Status(context.Background())
-		if err != nil {
-			return err
-		}
-		if s.Active != name || s.Path != device || s.Uplinks == nil {
-			return fmt.Errorf("active = %q by %q (%s)", s.Active, s.Path, s.Reason)
-		}
-		return nil
-	})
-}
-
-// ctl runs "luatnetd ctl" as an operator would and returns output and exit code.
-func (b *box) ctl(args ...string) (string, int) {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	out, err := b.Gateway.Run(ctx, os.Getenv(binary), append([]string{"ctl"}, args...)...)
-	code := 0
-	var exit *exec.ExitError
-	if err != nil {
-		code = -1
-		if asExit(err, &exit) {
-			code = exit.ExitCode()
-		}
-	}
-	return out, code
-}
-
-func asExit(err error, into **exec.ExitError) bool {
-	for err != nil {
-		if e, ok := err.(*exec.ExitError); ok {
-			*into = e
-			return true
-		}
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return false
-		}
-		err = u.Unwrap()
-	}
-	return false
 }
 
 // curl fetches a page from the virtual internet as the LAN client and returns
@@ -215,29 +136,33 @@ func (b *box) curl() (string, error) {
 	return strings.TrimSpace(out), err
 }
 
+// sees waits shortly until the web server sees the client with that address.
+func (b *box) sees(addr string) {
+	b.t.Helper()
+	b.eventually(3*time.Second, "the server sees "+addr, func() error {
+		got, err := b.curl()
+		if err == nil && got != addr {
+			err = fmt.Errorf("it sees %s", got)
+		}
+		return err
+	})
+}
+
 // staticClient gives the LAN client an address by hand.
 func (b *box) staticClient() {
 	b.t.Helper()
-	if err := b.Client.AddAddr("eth0", "192.168.5.50/24"); err != nil {
-		b.t.Fatal(err)
-	}
-	if err := b.Client.AddRoute("default", "192.168.5.1"); err != nil {
-		b.t.Fatal(err)
-	}
+	b.ok(b.Client.AddAddr("eth0", "192.168.5.50/24"))
+	b.ok(b.Client.AddRoute("default", "192.168.5.1"))
 }
 
-// foreignPackets is how many packets with a wrong source the providers saw.
-func (b *box) foreignPackets() uint64 {
+// noForeign fails the test if a provider saw a packet with a wrong source.
+func (b *box) noForeign() {
 	b.t.Helper()
-	var sum uint64
-	for _, isp := range b.ISPs {
-		n, err := isp.Foreign()
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		sum += n
+	n, err := b.ForeignPackets()
+	b.ok(err)
+	if n != 0 {
+		b.t.Errorf("the providers saw %d packets with a private or foreign source, want 0", n)
 	}
-	return sum
 }
 
 // static is a configuration with two static uplinks and one LAN.
@@ -273,6 +198,9 @@ address = "192.168.5.1/24"
 `
 
 func pretty(v any) string {
-	b, _ := json.MarshalIndent(v, "", "  ")
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err.Error()
+	}
 	return string(b)
 }
