@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -128,8 +129,10 @@ func (ns *NS) Dir() string { return ns.dir }
 func onThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		done <- f()
+		err := errors.New("ended by t.Fatal or a panic")
+		defer func() { done <- err }() // also after runtime.Goexit, which t.Fatal calls
+		runtime.LockOSThread()         // never unlocked: the thread ends with the goroutine
+		err = f()
 	}()
 	return <-done
 }
