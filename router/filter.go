@@ -67,11 +67,7 @@ func (b *builder) echoRules() []Rule {
 func (b *builder) forwardRules() []Rule {
 	var rules []Rule
 	if !b.Firewall.IPv6Pass {
-		// Nothing of ours is forwarded in IPv6. An answer beats a timeout: hosts
-		// fall back to IPv4 at once.
-		rules = append(rules,
-			Rule{iifSet(setLAN), v6, refuse},
-			Rule{oifSet(setLAN), v6, drop})
+		rules = append(rules, Rule{v6, jump(chainForward6)})
 	}
 	rules = append(rules,
 		Rule{iifSet(setLAN), jump(chainFromLAN)},
@@ -81,6 +77,23 @@ func (b *builder) forwardRules() []Rule {
 		rules = append(rules, a.rule()...)
 	}
 	return append(rules, Rule{oifSet(setLAN), drop})
+}
+
+// forward6Rules let nothing of ours be forwarded in IPv6. A refusal beats a
+// timeout: hosts fall back to IPv4 at once.
+func (b *builder) forward6Rules() []Rule {
+	return append(b.insideRules(), Rule{iifSet(setLAN), refuse}, Rule{oifSet(setLAN), drop})
+}
+
+// insideRules accept what stays inside a LAN. Where br_netfilter is loaded (by
+// a container engine, say), frames that the bridge carries between two ports
+// come through these chains too.
+func (b *builder) insideRules() []Rule {
+	var rules []Rule
+	for _, l := range b.lans {
+		rules = append(rules, Rule{iif(l.Device), oif(l.Device), accept})
+	}
+	return rules
 }
 
 // fromWANRules judge what an uplink sends through the router: answers, and
@@ -117,9 +130,7 @@ func (b *builder) fromLANRules() []Rule {
 	if !b.Firewall.IsolateLANs {
 		rules = append(rules, Rule{oifSet(setLAN), accept})
 	} else {
-		for _, l := range b.lans {
-			rules = append(rules, Rule{iif(l.Device), oif(l.Device), accept})
-		}
+		rules = append(rules, b.insideRules()...)
 	}
 	return append(rules, Rule{drop})
 }

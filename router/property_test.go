@@ -2,7 +2,6 @@ package router_test
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"testing"
 
@@ -115,7 +114,7 @@ func own(k *kernel, in router.Input) {
 		if d := k.devices[u.Device]; u.External && d != nil {
 			d.up = true
 			if u.Lease.Addr.IsValid() {
-				d.foreign = []netip.Prefix{u.Lease.Addr}
+				d.foreign = append(d.foreign, u.Lease.Addr)
 			}
 		}
 	}

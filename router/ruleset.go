@@ -11,14 +11,15 @@ const (
 	setLAN   = "s_lan"   // every LAN device
 	setStale = "s_stale" // device of i with the mark of j, all i ≠ j: a failover changes no rule
 
-	chainInWAN   = "c_in_wan"
-	chainEcho    = "c_echo"
-	chainFromLAN = "c_from_lan"
-	chainFromWAN = "c_from_wan"
-	chainOut     = "c_out"
-	chainEst     = "c_est"
-	chainSticky  = "c_sticky_" // + position of a LAN with an upstream list
-	chainOnly    = "c_only_"   // + the same
+	chainInWAN    = "c_in_wan"
+	chainForward6 = "c_fwd6"
+	chainEcho     = "c_echo"
+	chainFromLAN  = "c_from_lan"
+	chainFromWAN  = "c_from_wan"
+	chainOut      = "c_out"
+	chainEst      = "c_est"
+	chainSticky   = "c_sticky_" // + position of a LAN with an upstream list
+	chainOnly     = "c_only_"   // + the same
 )
 
 // Hooks and priorities (linux/netfilter_ipv4.h, enum nf_ip_hook_priorities).
@@ -74,6 +75,9 @@ func (b *builder) table() Table {
 	base("c_snat", hookSNAT, b.snatRules())
 	base("c_in", hookIn, []Rule{{iifSet(setWAN), jump(chainInWAN)}})
 	base("c_fwd", hookForward, b.forwardRules())
+	if !b.Firewall.IPv6Pass {
+		regular(chainForward6, b.forward6Rules())
+	}
 	regular(chainInWAN, b.inWANRules())
 	regular(chainEcho, b.echoRules())
 	regular(chainFromWAN, b.fromWANRules())
