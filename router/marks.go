@@ -25,7 +25,13 @@ const (
 	PrefFrom       = 7900 // + n: from ADDRESS lookup table of n
 
 	MetricMain      = 10   // + rank: a usable uplink's default in main
-	MetricConnected = 7600 // + n: the connected route of an uplink's address in main
+	MetricConnected = 7600 // + n: connected and option 121 routes of an uplink in main
+
+	// IPv4 routes of LANs and of the tables above have metric 0: nothing wins
+	// against a LAN. IPv6 turns 0 into 1024, so that a route would not read
+	// back as it was written; these are the kernel's own values, spelt out.
+	MetricLAN6   = 256  // IP6_RT_PRIO_ADDRCONF
+	MetricTable6 = 1024 // IP6_RT_PRIO_USER
 )
 
 // MaxLANs is how many LANs may have an upstream list of their own: the tables

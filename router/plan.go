@@ -8,8 +8,8 @@ import (
 
 // Input is everything that a plan is computed from.
 type Input struct {
-	Marks    Marks // zero: DefaultMask
-	Uplinks  []Uplink
+	Marks    Marks    // zero: DefaultMask
+	Uplinks  []Uplink // in configuration order, which is the rank in main
 	LANs     []LAN
 	Forwards []Forward
 	Firewall Firewall
@@ -23,6 +23,9 @@ type Input struct {
 	// Verify is an address off-link behind the best uplink that the FIB look-up
 	// after a switch asks for. Zero: the switch is not verified.
 	Verify netip.Addr
+	// NoStaleReset leaves TCP flows of another uplink alone (auto_socket_switch
+	// = false): they end by their own timeouts.
+	NoStaleReset bool
 }
 
 // Uplink is one configured uplink as the plan needs it.
@@ -155,7 +158,7 @@ type Lookup struct {
 // Have is what the kernel holds of ours, read back by router/kernel.
 type Have struct {
 	Links   []LinkSpec // of the devices named in the plan that exist; Master "" for none
-	Devices []string   // every device that exists
+	Devices []string   // every device that exists; nil: not read, all are believed to exist
 	Addrs   []AddrSpec // protocol 76
 	Routes  []RouteSpec
 	Rules   []RuleSpec
@@ -163,6 +166,11 @@ type Have struct {
 	Table   *Identity   // nil: no such table
 	Acct    *Identity
 	Sysctls map[string]string // path → value; missing: the file does not exist
+
+	// The applier's memory, not read back. All may be nil.
+	Killed   []netif.Index     // Plan.Kill of the plan applied last: flushed already
+	Made     []string          // bridges that we made: only these are ever removed
+	Original map[string]string // sysctl path → value from before our first write; nil: not known
 }
 
 // Identity is how a table of nftables is compared: decoding rules is lossy, so

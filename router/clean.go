@@ -1,0 +1,56 @@
+package router
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Clean returns the operations that take away everything that is ours, for
+// on_stop = "clean": forwarding of our devices first, the firewall last, so
+// that nothing passes unjudged in between. Old sysctl values are put back
+// where they are known. Forwarding that was on before us, in a memory that is
+// there, stays on.
+func Clean(have Have) []Op {
+	var ops []Op
+	paths := slices.Sorted(maps.Keys(have.Sysctls))
+	now := maps.Clone(have.Sysctls)
+	for _, path := range paths {
+		original, written := have.Original[path]
+		before := have.Original != nil && (!written || original == "1")
+		if isForwarding(path) && now[path] == "1" && !before {
+			ops = append(ops, SetSysctl{Sysctl{Key: path, Value: "0"}})
+			now[path] = "0"
+		}
+	}
+	for _, r := range slices.Backward(have.Main) {
+		ops = append(ops, DelRoute{r})
+	}
+	for _, r := range slices.Backward(have.Rules) {
+		ops = append(ops, DelRule{r})
+	}
+	for _, r := range slices.Backward(have.Routes) { // connected ones were added first
+		ops = append(ops, DelRoute{r})
+	}
+	for _, a := range have.Addrs {
+		ops = append(ops, DelAddr{a})
+	}
+	for _, name := range have.Made {
+		if slices.Contains(have.Devices, name) {
+			ops = append(ops, DelLink{name})
+		}
+	}
+	for _, path := range paths {
+		gone := slices.ContainsFunc(have.Made, func(name string) bool { return strings.Contains(path, "/"+name+"/") })
+		if original, ok := have.Original[path]; ok && !gone && original != now[path] {
+			ops = append(ops, SetSysctl{Sysctl{Key: path, Value: original}})
+		}
+	}
+	if have.Table != nil {
+		ops = append(ops, DelTable{TableName})
+	}
+	if have.Acct != nil {
+		ops = append(ops, DelTable{AcctName})
+	}
+	return ops
+}

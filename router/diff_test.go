@@ -1,0 +1,138 @@
+package router_test
+
+import (
+	"strings"
+	"testing"
+
+	"luatnetd/router"
+)
+
+// A switch needs to read nothing but main.
+func TestSwitchOfTwoRooms(t *testing.T) {
+	before := router.Build(twoUplinks())
+	after := router.Build(change(twoUplinks(), func(in *router.Input) { in.Main, in.Kill = []string{"wan2"}, []string{"wan"} }))
+	changed := after.Changed(before)
+	if want := router.RoomMain | router.RoomKill; changed != want {
+		t.Fatalf("a switch changes %v, want %v", changed, want)
+	}
+	got := listing(router.DiffRooms(router.Have{Main: before.Main}, after, changed))
+	golden(t, "ops/carrier-loss.txt", got)
+}
+
+func TestChangedNamesTheRoom(t *testing.T) {
+	tests := []struct {
+		f    func(*router.Input)
+		want string
+	}{
+		{func(in *router.Input) { in.LANs[0].Ports = []string{"eth1"} }, "links"},
+		{func(in *router.Input) { in.Uplinks[0].MTU = 1492 }, "links,table"},
+		{func(in *router.Input) { in.Uplinks[0].Lease.Addr = prefix("100.64.1.3/24") }, "addrs,routes,rules"},
+		{func(in *router.Input) { in.Uplinks[0].Lease.Gateway = addr("100.64.1.9") }, "routes,main"},
+		{func(in *router.Input) { in.HoldMain = true }, "main"},
+		{func(in *router.Input) { in.Firewall.ICMPRate = 1 }, "table"},
+		{func(in *router.Input) { in.NoStaleReset = true }, "table"},
+		{func(in *router.Input) { in.Uplinks[1].Name = "lte" }, "main,acct"},
+		{func(in *router.Input) { in.Kill = []string{"wan"}; in.Main = []string{"wan2"} }, "main,kill"},
+		{func(in *router.Input) { in.Uplinks[0].External = true }, "links,addrs,routes,sysctls"},
+	}
+	for _, tt := range tests {
+		if got := router.Build(change(twoUplinks(), tt.f)).Changed(router.Build(twoUplinks())).String(); got != tt.want {
+			t.Errorf("Changed = %q, want %q", got, tt.want)
+		}
+	}
+}
+
+// A kill is done once: the applier remembers it, and sweeps on its own.
+func TestKillOnce(t *testing.T) {
+	plan := router.Build(change(twoUplinks(), func(in *router.Input) { in.Main, in.Kill = []string{"wan2"}, []string{"wan"} }))
+	k := running(t, twoUplinks())
+	for turn, want := range []bool{true, false} {
+		ops, err := k.turn(plan, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(listing(ops), "conntrack"); got != want {
+			t.Errorf("turn %d flushes: %v, want %v", turn, got, want)
+		}
+	}
+}
+
+// Somebody may have put a device of his own into our bridge, or the plan's
+// port into a bridge of his.
+func TestForeignPortsAndBridges(t *testing.T) {
+	in := twoUplinks()
+	k := running(t, in)
+	k.devices["docker0"].bridge = true
+	k.devices["usb0"].master = "docker0"
+	k.devices["wwan0"].master = "br-lan"
+	ops, err := k.turn(router.Build(in), nil)
+	if err != nil || len(ops) != 0 {
+		t.Errorf("ops %v, err %v, want none", ops, err)
+	}
+	in.Uplinks = append(in.Uplinks, wired("lte", 3, "eth2", "100.64.3.2/24", "100.64.3.1"))
+	in.LANs[0].Ports = []string{"eth1"}
+	ops, err = k.turn(router.Build(in), nil)
+	if err != nil || !strings.Contains(listing(ops), "ip link set eth2 nomaster") {
+		t.Errorf("a port that became an uplink stays in our bridge: %v\n%s", err, listing(ops))
+	}
+}
+
+func TestBridgeThatLeftThePlan(t *testing.T) {
+	k := running(t, twoUplinks())
+	in := change(twoUplinks(), func(in *router.Input) { in.LANs = nil })
+	ops, err := k.turn(router.Build(in), nil)
+	if err != nil || !strings.Contains(listing(ops), "ip link del br-lan") {
+		t.Errorf("our bridge stays: %v\n%s", err, listing(ops))
+	}
+	k = running(t, twoUplinks())
+	k.made = nil // not known to be ours
+	ops, err = k.turn(router.Build(in), nil)
+	if err != nil || strings.Contains(listing(ops), "ip link del") {
+		t.Errorf("a bridge that we may not have made is removed: %v\n%s", err, listing(ops))
+	}
+}
+
+// A device that left between planning and applying costs its own entries only.
+func TestDeviceLeftMeanwhile(t *testing.T) {
+	k := newKernel("eth0", "eth1", "eth2")
+	in := twoUplinks()
+	ops, err := k.turn(router.Build(in), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := listing(ops); strings.Contains(got, "dev usb0") || !strings.Contains(got, "oif usb0") || !strings.Contains(got, "default via 100.64.1.1 dev eth0 metric 10") {
+		t.Errorf("ops:\n%s", got)
+	}
+}
+
+// Of an external uplink only routes by next hop, rules and sysctls are ours.
+func TestExternalIsLeftAlone(t *testing.T) {
+	k := running(t, external())
+	for _, a := range k.addrs {
+		if a.Device == "eth0" {
+			t.Errorf("address %s added to an external uplink", a)
+		}
+	}
+	in := external()
+	in.Uplinks[0].Down = true
+	in.Main = []string{"wan2"}
+	ops, err := k.turn(router.Build(in), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := listing(ops); strings.Contains(got, "link set eth0") || strings.Contains(got, "addr del") {
+		t.Errorf("closing an external uplink touches its link or address:\n%s", got)
+	}
+}
+
+func TestOddInputNeverPanics(t *testing.T) {
+	for _, in := range []router.Input{
+		{Marks: 0xdead, Main: []string{"x"}, Kill: []string{"x"}},
+		{Uplinks: make([]router.Uplink, 70), LANs: make([]router.LAN, 70)},
+		{LANs: []router.LAN{{Device: "a", Upstream: []string{"x"}, Usable: []string{"y"}}}, Forwards: []router.Forward{{Proto: "tcp", Port: 1}}},
+	} {
+		plan := router.Build(in)
+		_ = router.Diff(router.Have{}, plan)
+		_ = router.Clean(router.Have{})
+	}
+}
