@@ -21,7 +21,7 @@ const maskBits = 6
 func (c *checker) state(r *rawState) State {
 	s := State{Dir: r.Dir.or(defStateDir), MarkMask: defMarkMask}
 	if r.Dir.At != nil {
-		c.absolute(r.Dir.At, s.Dir)
+		c.absolute(r.Dir.At, s.Dir, defStateDir)
 	}
 	if r.MarkMask.At == nil {
 		return s
@@ -36,10 +36,10 @@ func (c *checker) state(r *rawState) State {
 	return s
 }
 
-// absolute checks a path.
-func (c *checker) absolute(n *node, p string) bool {
+// absolute checks a path; such is an example.
+func (c *checker) absolute(n *node, p, such string) bool {
 	if !path.IsAbs(p) || path.Clean(p) != p || p == "/" || strings.ContainsRune(p, 0) {
-		return c.wrong(n, "an absolute path such as "+quote(defStateDir), "without .. and without a slash at the end")
+		return c.wrong(n, "an absolute path such as "+quote(such), "without .. and without a slash at the end")
 	}
 	return true
 }
@@ -55,7 +55,7 @@ func (c *checker) control(r *rawControl) Control {
 		case len(k.Socket) > maxSocket:
 			c.wrong(r.Socket.At, "a path of at most 107 bytes", "the kernel allows no more for a socket")
 		default:
-			c.absolute(r.Socket.At, k.Socket)
+			c.absolute(r.Socket.At, k.Socket, defControlSocket)
 		}
 	}
 	if r.Group.At != nil && k.Group != "" && !validGroup(k.Group) {

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // later are the sections of work to come: refused, never silently ignored.
 var later = map[string]string{
@@ -85,7 +88,11 @@ func (d decoder) unknown(n *node, keys []string) {
 		return
 	}
 	if f, ok := foreignKeys[n.key]; ok {
-		d.bad(n, path, f.what, f.want, f.hint)
+		cut, scope := n, ScopeKey
+		if strings.HasPrefix(f.want, n.parent.path()+".") { // static_ip spoils what a wrong address would spoil
+			cut, scope = unit(n, f.want)
+		}
+		d.put(n, cut, scope, path, f.what, f.want, f.hint)
 		return
 	}
 	what := "an unknown key"
@@ -127,4 +134,18 @@ func belongs(n *node) string {
 		return ""
 	}
 	return quote(n.key) + " belongs into " + strings.Join(sections, " or ")
+}
+
+// ForeignKey is a key of LuatOS's exnetif or dhcpsrv that is refused with a
+// hint, and its place here.
+type ForeignKey struct{ Key, Want, Hint string }
+
+// ForeignKeys lists them by name, for the documentation.
+func ForeignKeys() []ForeignKey {
+	var keys []ForeignKey
+	for k, f := range foreignKeys {
+		keys = append(keys, ForeignKey{k, f.want, f.hint})
+	}
+	slices.SortFunc(keys, func(a, b ForeignKey) int { return strings.Compare(a.Key, b.Key) })
+	return keys
 }

@@ -3,9 +3,12 @@ package config
 import "strings"
 
 // nearest returns the name that word was most likely meant to be: at most a
-// third of its letters away, "" if there is none. Ties go to the first.
+// third of its letters (or one) away, "" if there is none. Ties go to the first.
 func nearest(word string, names []string) string {
-	best, bestCost := "", len(word)/3+1
+	if len(word) > maxWord {
+		return ""
+	}
+	best, bestCost := "", max(2, len(word)/3+1)
 	for _, name := range names {
 		if c := editDistance(strings.ToLower(word), strings.ToLower(name)); c < bestCost {
 			best, bestCost = name, c

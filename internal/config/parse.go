@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 )
 
 // ErrEmpty is ParseBoot's answer to a file that configures nothing: neither an
@@ -52,18 +54,20 @@ func ParseBoot(file string, text []byte) (*Config, Problems, error) {
 		if len(found) == 0 {
 			return verdict(cfg, dropped.sorted())
 		}
-		stage := found[0].stage
+		stage := slices.MinFunc(found, func(a, b finding) int { return cmp.Compare(a.stage, b.stage) }).stage
+		found = slices.DeleteFunc(found, func(f finding) bool { return f.stage != stage })
+		progress := false
 		for _, f := range found {
-			stage = min(stage, f.stage)
-		}
-		for _, f := range found {
-			if f.stage != stage {
-				continue
-			}
-			if !f.leaveOut() {
+			if f.cut == nil {
 				return nil, dropped.sorted(), Problems{f.Problem}
 			}
+			progress = f.leaveOut() || progress
 			dropped = append(dropped, f.Problem)
+		}
+		if !progress { // what was left out is still found: leave out what is around it
+			if !found[0].widen() {
+				return nil, dropped.sorted(), Problems{found[0].Problem}
+			}
 		}
 	}
 }
@@ -78,14 +82,28 @@ func verdict(cfg *Config, dropped Problems) (*Config, Problems, error) {
 	return cfg, nil, fmt.Errorf("%s: %w", cfg.File, ErrEmpty)
 }
 
-// leaveOut takes f's piece out of the tree, or what is around it if that has
-// happened before: every call changes the tree, so ParseBoot ends.
+// leaveOut takes f's piece out of the tree, or forgives it, and reports
+// whether that changed anything: several problems may share a piece.
 func (f *finding) leaveOut() bool {
 	n := f.cut
-	if f.forgive && !n.forgiven {
+	if f.forgive {
+		changed := !n.forgiven
 		n.forgiven = true
-		return true
+		return changed
 	}
+	if n.cut {
+		return false
+	}
+	n.cut = true
+	if n.key != "" && n.parent.child(n.key) != n { // a key that was missing
+		n.parent.add(n)
+	}
+	return true
+}
+
+// widen leaves out the next larger piece, short of the whole file.
+func (f *finding) widen() bool {
+	n := f.cut
 	for n != nil && n.cut {
 		n = n.parent
 	}
@@ -93,9 +111,6 @@ func (f *finding) leaveOut() bool {
 		return false
 	}
 	n.cut = true
-	if n.key != "" && n.parent.child(n.key) != n { // a key that was missing
-		n.parent.add(n)
-	}
 	return true
 }
 

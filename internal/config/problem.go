@@ -20,18 +20,41 @@ type Scope string
 
 // The scopes, from large to small.
 const (
-	ScopeFile    Scope = "file"     // nothing of the file can be used
-	ScopeLAN     Scope = "lan"      // a LAN without any device
-	ScopeUplink  Scope = "uplink"   // one [[uplink]]
-	ScopeForward Scope = "forward"  // one [[port_forward]]
-	ScopeAllow   Scope = "allow"    // one [[firewall.allow]]
-	ScopeHost    Scope = "host"     // one [[lan.dhcp.host]]
-	ScopeOption  Scope = "option"   // one [[lan.dhcp.option]]
-	ScopeSection Scope = "section"  // a section that this version does not know
-	ScopeKey     Scope = "key"      // one key: its default is used
-	ScopeItem    Scope = "item"     // one item of a list
-	ScopeName    Scope = "upstream" // a LAN's upstream that names no usable uplink: kept, and so rejecting
+	ScopeFile    Scope = "file"
+	ScopeLAN     Scope = "lan"
+	ScopeUplink  Scope = "uplink"
+	ScopeForward Scope = "forward"
+	ScopeAllow   Scope = "allow"
+	ScopeHost    Scope = "host"
+	ScopeOption  Scope = "option"
+	ScopeSection Scope = "section"
+	ScopeKey     Scope = "key"
+	ScopeItem    Scope = "item"
+	ScopeName    Scope = "upstream"
 )
+
+// ScopeText is a scope and what ParseBoot does about it, in a sentence.
+type ScopeText struct {
+	Scope Scope
+	Text  string
+}
+
+// Scopes lists every scope, from large to small, for the documentation.
+func Scopes() []ScopeText {
+	return []ScopeText{
+		{ScopeFile, "nothing of the file is used: it is not TOML, or of another version"},
+		{ScopeLAN, "one LAN has no device that it could use"},
+		{ScopeUplink, "one [[uplink]] is left out: its name, device, address or gateway is wrong, or a LAN has the same"},
+		{ScopeForward, "one [[port_forward]] is left out"},
+		{ScopeAllow, "one [[firewall.allow]] is left out"},
+		{ScopeHost, "one [[lan.dhcp.host]] is left out"},
+		{ScopeOption, "one [[lan.dhcp.option]] is left out"},
+		{ScopeSection, "a section that comes with a later version is left out"},
+		{ScopeKey, "one key is left out, its default is used; metered and isolate_lans are then true, the safe side"},
+		{ScopeItem, "one entry of a list is left out"},
+		{ScopeName, "an entry of a LAN's upstream names no uplink that can be used: it is kept, so the LAN rejects rather than leave by another uplink"},
+	}
+}
 
 // Code is the stable health code that stands in status while ParseBoot has
 // left this scope out, such as "config-uplink-dropped".

@@ -138,7 +138,7 @@ func entryName(n *node) string {
 			continue
 		}
 		part := fmt.Sprintf("#%d", slices.Index(n.parent.items, n)+1)
-		if name := n.child("name"); name != nil && (validName(name.text) || validHostname(name.text)) {
+		if name := n.child("name"); name != nil && name.kind == kindString && (validName(name.text) || validHostname(name.text)) {
 			part = name.text
 		}
 		parts = append(parts, part)

@@ -11,6 +11,7 @@ import (
 func clean(message string) string {
 	message = strings.TrimPrefix(message, "toml: ")
 	message, _, _ = strings.Cut(message, ": strconv.") // "unable to parse float: strconv.…"
+	message = notASCII.ReplaceAllString(message, "character outside ASCII")
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
@@ -20,7 +21,11 @@ func clean(message string) string {
 }
 
 var (
-	unquoted = regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*=\s*([A-Za-z0-9][^\s"'#,\[\]{}=]*)\s*(#.*)?$`)
+	// The library sees bytes: the first one of “ is U+00E2 to it.
+	notASCII = regexp.MustCompile(`(character )?U\+00[89A-F][0-9A-F]( '.')?`)
+
+	// A word, an address or a time, as it was meant.
+	unquoted = regexp.MustCompile(`^([A-Za-z0-9_-]+)\s*=\s*([A-Za-z/][^\s"'#,\[\]{}=]*|[0-9]+(?:ms|s|m|h|d)|[0-9]+\.[0-9]+\.[0-9./:]+)\s*(?:#.*)?$`)
 	luaNote  = regexp.MustCompile(`^\s*--`)
 	colon    = regexp.MustCompile(`^\s*[A-Za-z0-9_-]+\s*:`)
 )
@@ -36,6 +41,9 @@ func syntaxHint(text []byte, line int) string {
 		return "the line has full-width characters; TOML wants the plain ones: \" ' , = [ ]"
 	}
 	if m := unquoted.FindStringSubmatch(s); m != nil {
+		if low := strings.ToLower(m[2]); low == "true" || low == "false" {
+			return "in lower case: " + m[1] + " = " + low
+		}
 		return "text stands in quotes: " + m[1] + " = " + quote(m[2])
 	}
 	switch {
