@@ -21,7 +21,7 @@ func CheckLeased(cfg *Config, uplink string, leased netip.Prefix) *Problem {
 		}
 		return &Problem{
 			File: cfg.File, Line: u.Pos.Line, Col: u.Pos.Col, Key: "uplink.address", Value: "a lease of " + leased.String(),
-			Want: "a subnet that does not overlap " + l.Address.Masked().String(), Hint: hint, Scope: ScopeUplink, Entry: u.Name,
+			Want: "a subnet that does not overlap " + l.Address.Masked().String(), Hint: hint, Scope: ScopeLease, Entry: u.Name,
 		}
 	}
 	return nil

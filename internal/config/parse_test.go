@@ -81,8 +81,11 @@ func TestRouterNumbersAgree(t *testing.T) {
 	if maxOwnUpstream != router.MaxLANs {
 		t.Errorf("LANs with an upstream: %d here, %d in router", maxOwnUpstream, router.MaxLANs)
 	}
+	masks := []uint32{0, 1, 0x1f01, 0x3e01, 0x7f00, 0x1f00, 0xffffffff, 0x80000001}
 	for shift := range 32 {
-		mask := uint32(0x3f) << shift
+		masks = append(masks, uint32(0x3f)<<shift)
+	}
+	for _, mask := range masks {
 		text := "version = 1\nstate.mark_mask = " + itoa(mask) + "\n"
 		_, problems := Parse("x", []byte(text))
 		if ours, theirs := problems == nil, router.Marks(mask).Check() == nil; ours != theirs {
@@ -426,8 +429,11 @@ func TestCheckLeased(t *testing.T) {
 	p := CheckLeased(cfg, "wan", netip.MustParsePrefix("192.168.5.23/24"))
 	want := "test.toml:3:3: uplink.address: got a lease of 192.168.5.23/24, want a subnet that does not overlap 192.168.5.0/24\n" +
 		"  hint: the network of this uplink uses the addresses of lan \"lan\" in line 6: give the LAN another address, such as \"192.168.6.1/24\""
-	if p.String() != want || p.Code() != "config-uplink-dropped" {
+	if p.String() != want || p.Code() != "config-lease-refused" {
 		t.Errorf("got %s (%s)", p, p.Code())
+	}
+	if p := CheckLeased(cfg, "wan", netip.MustParsePrefix("192.168.4.9/22")); !strings.Contains(p.Hint, "192.168.8.1/24") {
+		t.Errorf("the hint offers a subnet that the lease has: %s", p.Hint)
 	}
 	if p := CheckLeased(cfg, "gone", netip.MustParsePrefix("192.168.5.23/24")); p != nil {
 		t.Errorf("unknown uplink: %v", p)
@@ -437,32 +443,45 @@ func TestCheckLeased(t *testing.T) {
 	}
 }
 
-func TestParseDuration(t *testing.T) {
-	for s, want := range map[string]time.Duration{"5s": 5 * time.Second, "2h8m": 7680 * time.Second, "30d": 720 * time.Hour, "1d12h": 36 * time.Hour, "0s": 0} {
-		if got, ok := parseDuration(s); !ok || got != want {
-			t.Errorf("%s: %v %v", s, got, ok)
-		}
-	}
-	for _, s := range []string{"", "5", "d", "-1d", "1d-2h", "1d30h", "1.5d", "99999999d", "5 s", "1d1"} {
-		if got, ok := parseDuration(s); ok {
-			t.Errorf("%q became %v", s, got)
+// TestForwardsTwice: the port of the second forward, and whether the first,
+// tcp 100-200 on wan, has it already.
+func TestForwardsTwice(t *testing.T) {
+	const start = "version = 1\n[[uplink]]\nname = \"wan\"\ndevice = \"e0\"\n[[uplink]]\nname = \"wan2\"\ndevice = \"e1\"\n[[lan]]\nname = \"lan\"\ndevice = \"e2\"\n" +
+		"[[port_forward]]\nproto = \"tcp\"\nuplink = \"wan\"\nport = \"100-200\"\nto = \"192.168.5.10\"\n[[port_forward]]\nto = \"192.168.5.11\"\n"
+	for _, tt := range []struct {
+		text string
+		dup  bool
+	}{
+		{"proto = \"tcp\"\nport = 99", false}, {"proto = \"tcp\"\nport = 100", true}, {"proto = \"tcp\"\nport = 200", true}, {"proto = \"tcp\"\nport = 201", false},
+		{"proto = \"tcp\"\nport = \"50-300\"", true}, {"proto = \"udp\"\nport = 150", false},
+		{"proto = \"tcp\"\nuplink = \"wan2\"\nport = 150", false}, {"proto = \"tcp\"\nuplink = \"wan\"\nport = 150", true},
+	} {
+		_, problems := Parse("x", []byte(start+tt.text+"\n"))
+		if (len(problems) == 1 && problems[0].Key == "port_forward.port") != tt.dup || !tt.dup && problems != nil {
+			t.Errorf("%q: %v", tt.text, problems)
 		}
 	}
 }
 
-func TestNearest(t *testing.T) {
-	names := []string{"address", "adapter", "metered", "mtu", "dns"}
-	for word, want := range map[string]string{"adress": "address", "ADDRESS": "address", "metred": "metered", "mut": "mtu", "dn": "dns", "nds": "dns", "zzz": "", "": "", strings.Repeat("a", 1000): ""} {
-		if got := nearest(word, names); got != want {
-			t.Errorf("%.20s: got %q, want %q", word, got, want)
+// TestDEV23HardwareKeysRefused wherever they stand, with their Linux place.
+func TestDEV23HardwareKeysRefused(t *testing.T) {
+	const uplink = "version = 1\n[[uplink]]\nname = \"u\"\ndevice = \"e0\"\n"
+	const lan = "[[lan]]\nname = \"l\"\ndevice = \"e1\"\n"
+	for key, place := range map[string]string{"tp": "device tree", "opts": "device tree", "spi": "device tree", "irq": "device tree",
+		"pwrpin": "gpiod", "ethpower_en": "gpiod", "airlink_type": "kernel"} {
+		for _, text := range []string{uplink + key + " = 1\n" + lan, uplink + lan + key + " = 1\n"} {
+			_, problems := Parse("x", []byte(text))
+			if len(problems) != 1 || !strings.HasSuffix(problems[0].Key, "."+key) || !strings.Contains(problems[0].Hint, place) {
+				t.Errorf("%s: %v", key, problems)
+			}
 		}
 	}
-	for _, tt := range []struct {
-		a, b string
-		want int
-	}{{"", "abc", 3}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"abcd", "bacd", 1}, {"kitten", "sitting", 3}, {"a", "b", 1}} {
-		if got := editDistance(tt.a, tt.b); got != tt.want {
-			t.Errorf("%s→%s: got %d, want %d", tt.a, tt.b, got, tt.want)
-		}
+}
+
+// TestRTR03AddressAloneIsEnough: pool and router follow it.
+func TestRTR03AddressAloneIsEnough(t *testing.T) {
+	l := mustParse(t, "version = 1\n[[lan]]\nname = \"l\"\ndevice = \"e1\"\naddress = \"172.16.9.1/24\"\n").LANs[0]
+	if got := l.DHCP.PoolStart.String() + "-" + l.DHCP.PoolEnd.String(); got != "172.16.9.100-172.16.9.200" || len(l.DHCP.DNS) != 0 {
+		t.Errorf("pool %s, dns %v", got, l.DHCP.DNS)
 	}
 }

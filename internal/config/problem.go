@@ -31,6 +31,7 @@ const (
 	ScopeKey     Scope = "key"
 	ScopeItem    Scope = "item"
 	ScopeName    Scope = "upstream"
+	ScopeLease   Scope = "lease" // of CheckLeased only
 )
 
 // ScopeText is a scope and what ParseBoot does about it, in a sentence.
@@ -53,6 +54,7 @@ func Scopes() []ScopeText {
 		{ScopeKey, "one key is left out, its default is used; metered and isolate_lans are then true, the safe side"},
 		{ScopeItem, "one entry of a list is left out"},
 		{ScopeName, "an entry of a LAN's upstream names no uplink that can be used: it is kept, so the LAN rejects rather than leave by another uplink"},
+		{ScopeLease, "while running: an uplink was offered an address whose subnet overlaps a LAN; it is not used"},
 	}
 }
 
@@ -66,6 +68,8 @@ func (s Scope) Code() string {
 		return "config-" + string(s) + "-ignored"
 	case ScopeName:
 		return "config-upstream-missing"
+	case ScopeLease:
+		return "config-lease-refused"
 	}
 	return "config-" + string(s) + "-dropped"
 }
