@@ -26,7 +26,7 @@ type Uplink struct {
 	Carrier bool
 	HasAddr bool
 	Enabled bool         // not closed by the operator
-	Adopted bool         // a predecessor left its default in main; looked at in the first Step only
+	Adopted bool         // a predecessor left its default in main; looked at during the start-up grace only
 	Addr    netip.Prefix // for events only
 }
 
@@ -40,6 +40,7 @@ type Input struct {
 // State is what Step remembers between calls. The zero State is the start.
 type State struct {
 	Start  time.Time // first Step; zero: none yet
+	Chosen bool      // some uplink has been active: the start-up grace is over
 	Active string
 	Since  time.Time // of Active
 	Main   []string  // the uplinks that main rests on, best first
@@ -95,22 +96,23 @@ type turn struct {
 	opened   bool
 }
 
-// begin remembers the start, drops what is not configured any more and keeps
-// the clock of a main that rests on nothing.
+// begin remembers the start, drops from main what cannot be there any more and
+// keeps the clock of a main that rests on nothing. A default goes with its
+// address; only what a predecessor left is believed to be there while its
+// lease is being confirmed.
 func (t *turn) begin() {
 	s := &t.state
 	if s.Start.IsZero() {
 		s.Start = t.now
-		s.Main = t.names(func(u Uplink) bool { return u.Adopted && u.Enabled })
-	} else {
-		s.Main = slices.DeleteFunc(slices.Clone(s.Main), func(name string) bool {
-			u, ok := t.uplink(name)
-			return !ok || !u.Enabled
-		})
+		s.Main = t.names(func(u Uplink) bool { return u.Adopted })
 	}
-	alive := slices.ContainsFunc(s.Main, func(name string) bool { u, _ := t.uplink(name); return u.HasAddr })
+	early := t.now.Before(s.Start.Add(t.policy.StartupGrace))
+	s.Main = slices.DeleteFunc(slices.Clone(s.Main), func(name string) bool {
+		u, _ := t.uplink(name)
+		return !u.Enabled || !u.HasAddr && !(u.Adopted && u.Carrier && early)
+	})
 	switch {
-	case alive:
+	case len(s.Main) > 0:
 		s.Gone = time.Time{}
 	case s.Gone.IsZero():
 		s.Gone = t.now
@@ -131,15 +133,20 @@ func (t *turn) choose() {
 	}
 }
 
-// waiting applies the start-up grace to the best usable uplink.
+// waiting applies the start-up grace to the best usable uplink: a better one,
+// or one that a predecessor left in main, may still become usable.
 func (t *turn) waiting(best string) bool {
 	s := &t.state
 	end := s.Start.Add(t.policy.StartupGrace)
-	if len(s.Main) > 0 || !t.now.Before(end) {
+	if s.Chosen || !t.now.Before(end) {
 		return false
 	}
 	u, ok := t.preferred()
-	if !ok || u.Name == best || !u.pending() {
+	if len(s.Main) > 0 {
+		u, ok = t.uplink(s.Main[0])
+	}
+	order := t.ranked(func(Uplink) bool { return true })
+	if !ok || !u.pending() || slices.Index(order, u.Name) > slices.Index(order, best) {
 		return false
 	}
 	t.wake(end)

@@ -120,7 +120,8 @@ func (t *turn) finish() {
 	d.Since = s.Since
 	s.Open = t.opened || d.Hold && s.Open
 	if !d.Hold {
-		s.Main = slices.Clone(d.Main)
+		s.Chosen = true
+		s.Main, s.Gone = slices.Clone(d.Main), time.Time{}
 	}
 	s.Kill = slices.Clone(d.Kill)
 	t.explain()

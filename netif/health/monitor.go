@@ -136,6 +136,8 @@ func (m *Monitor) down(old Level) {
 	switch {
 	case !m.level.Enabled:
 		m.phase, m.lost = fresh, ""
+	case m.phase == believed && !old.up() && m.level.missing() == reasonAddress:
+		// Left in use by a predecessor; its lease is still being confirmed.
 	case m.phase == good || m.phase == believed:
 		m.phase, m.lost = failed, m.level.missing()
 	}
@@ -170,9 +172,10 @@ func (m *Monitor) forgetGateway() {
 
 // Adopt says that a predecessor left this uplink in use: it is believed until
 // its first fail_after rounds say otherwise; one lost round at a restart is no
-// verdict. It does nothing for an uplink that is known to be down or was decided.
+// verdict. It may wait for its address, not for its carrier: it does nothing
+// for an uplink without one, or that was decided.
 func (m *Monitor) Adopt(now time.Time) {
-	if m.phase != fresh || m.observed && !m.level.up() {
+	if m.phase != fresh || m.observed && !m.level.up() && m.level.missing() != reasonAddress {
 		return
 	}
 	m.phase = believed

@@ -444,9 +444,19 @@ func TestAdopt(t *testing.T) {
 			}
 		}
 	}
+	w := newWorld(t, basic(tcpA))
+	waits := upLevel() // the lease is confirmed only after the adoption
+	waits.Addr = netip.Prefix{}
+	w.observe(waits)
+	w.m.Adopt(w.now)
+	w.observe(waits)
+	w.observe(upLevel())
+	if d := cmp.Diff([]string{"OPENED", "CONNECTED+"}, w.log); d != "" {
+		t.Errorf("lease confirmed late (-want +got):\n%s", d)
+	}
 	down := upLevel()
 	down.Carrier = false
-	w := newWorld(t, basic(tcpA))
+	w = newWorld(t, basic(tcpA))
 	w.observe(down)
 	w.m.Adopt(w.now)
 	w.alive = nobody
