@@ -362,7 +362,8 @@ func (b *box) route(u *uplink, table uint32, metric uint32) router.RouteSpec {
 }
 
 // main makes the defaults in main equal to the decision: additions first, the
-// worst one first, then removals, then the look-up.
+// best one first so that no packet ever takes a worse one, then removals, then
+// the look-up.
 func (b *box) main() router.Op {
 	if b.decision.Hold {
 		return nil
@@ -373,7 +374,7 @@ func (b *box) main() router.Op {
 			want = append(want, b.route(u, router.TableMain, uint32(router.MetricMain+i)))
 		}
 	}
-	for _, r := range slices.Backward(want) {
+	for _, r := range want {
 		if !slices.Contains(b.kernel.Routes, r) {
 			return router.AddRoute{RouteSpec: r}
 		}

@@ -40,7 +40,7 @@ type Kernel struct {
 	Devices map[string]*Device
 	Addrs   []router.AddrSpec
 	Routes  []router.RouteSpec // in the order of their insertion
-	Rules   []router.RuleSpec
+	Rules   []router.RuleSpec  // by preference
 	Flows   []Flow
 	// Refuse, if set, may make an operation fail with its error.
 	Refuse func(router.Op) error
@@ -100,7 +100,7 @@ func (k *Kernel) apply(op router.Op) error {
 	case router.DelRoute:
 		return del(&k.Routes, op.RouteSpec)
 	case router.AddRule:
-		return add(&k.Rules, op.RuleSpec)
+		return k.addRule(op.RuleSpec)
 	case router.DelRule:
 		return del(&k.Rules, op.RuleSpec)
 	case router.FlushMark:
@@ -180,10 +180,7 @@ type Packet struct {
 // Lookup returns the device by which the packet leaves, false for "net
 // unreachable".
 func (k *Kernel) Lookup(p Packet) (device string, ok bool) {
-	rules := slices.Clone(k.Rules)
-	rules = append(rules, router.RuleSpec{Pref: 32766, Table: router.TableMain, Suppress: -1})
-	slices.SortStableFunc(rules, func(a, b router.RuleSpec) int { return cmp.Compare(a.Pref, b.Pref) })
-	for _, r := range rules {
+	for _, r := range k.Rules {
 		if r.IPv6 == p.Dst.Is4() || !matches(r, p) {
 			continue
 		}
@@ -192,7 +189,18 @@ func (k *Kernel) Lookup(p Packet) (device string, ok bool) {
 			return route.Device, true
 		}
 	}
-	return "", false
+	route, found := k.inTable(router.TableMain, p) // the kernel's own rule 32766
+	return route.Device, found
+}
+
+// addRule keeps the rules in the order of their preference; of equal ones the
+// older is first.
+func (k *Kernel) addRule(r router.RuleSpec) error {
+	if err := add(&k.Rules, r); err != nil {
+		return err
+	}
+	slices.SortStableFunc(k.Rules, func(a, b router.RuleSpec) int { return cmp.Compare(a.Pref, b.Pref) })
+	return nil
 }
 
 func matches(r router.RuleSpec, p Packet) bool {
@@ -203,15 +211,24 @@ func matches(r router.RuleSpec, p Packet) bool {
 // inTable is the look-up in one table: longest prefix, then lowest metric, then
 // age, among routes whose device can send.
 func (k *Kernel) inTable(table uint32, p Packet) (best router.RouteSpec, found bool) {
-	for _, r := range k.Routes {
+	at := -1
+	for i := range k.Routes {
+		r := &k.Routes[i]
 		if r.Table != table || !r.Dst.Contains(p.Dst) || p.Oif != "" && r.Device != p.Oif || !k.sends(r.Device) {
 			continue
 		}
-		if !found || r.Dst.Bits() > best.Dst.Bits() || r.Dst.Bits() == best.Dst.Bits() && r.Metric < best.Metric {
-			best, found = r, true
+		if at < 0 || better(r, &k.Routes[at]) {
+			at = i
 		}
 	}
-	return best, found
+	if at < 0 {
+		return router.RouteSpec{}, false
+	}
+	return k.Routes[at], true
+}
+
+func better(a, b *router.RouteSpec) bool {
+	return a.Dst.Bits() > b.Dst.Bits() || a.Dst.Bits() == b.Dst.Bits() && a.Metric < b.Metric
 }
 
 // sends reports whether routes over the device are alive.

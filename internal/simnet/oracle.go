@@ -56,6 +56,7 @@ type Oracle struct {
 	path     *Line     // last line that the kernel's path was over
 	badSince time.Time // the path is bad although it could be good
 	latSince time.Time // the path is not the best one
+	noneAt   time.Time // there is no path although there could be
 	inMain   []time.Time
 	moves    int
 	faults   []string
@@ -149,9 +150,9 @@ func (o *Oracle) Look() {
 		o.silent(now, at)
 		o.lazy(now, at)
 		o.dirty(now)
-		o.shut(at)
+		o.shut(now, at)
 	} else {
-		o.badSince, o.latSince = time.Time{}, time.Time{}
+		o.badSince, o.latSince, o.noneAt = time.Time{}, time.Time{}, time.Time{}
 		clear(o.inMain)
 	}
 	if at >= 0 {
@@ -267,18 +268,19 @@ func (o *Oracle) dirty(now time.Time) {
 }
 
 // shut: where nothing ever answers there is a path all the same (fail open).
-func (o *Oracle) shut(at int) {
+func (o *Oracle) shut(now time.Time, at int) {
 	offered := false
 	for i, l := range o.Lines {
 		if len(l.answered) > 0 {
 			return
 		}
 		w := o.watches[i]
-		offered = offered || !w.offered.IsZero() && o.Clock.Now().Sub(w.offered) > 2*o.Start && o.Clock.Now().Sub(o.epoch) > 2*o.Start
+		offered = offered || !w.offered.IsZero() && now.Sub(w.offered) > o.Start && now.Sub(o.epoch) > o.Start
 	}
-	if offered && at < 0 {
+	mark(&o.noneAt, now, offered && at < 0)
+	if !o.noneAt.IsZero() && now.Sub(o.noneAt) > o.Start/3 {
 		o.fault("shut: nothing answers anywhere, and there is no path at all")
-		o.epoch = o.Clock.Now()
+		o.noneAt = now
 	}
 }
 
@@ -291,8 +293,9 @@ func (o *Oracle) name(at int) string {
 
 // has reports whether main holds a default over the line.
 func (o *Oracle) has(l *Line) bool {
-	for _, r := range o.Kernel.Defaults(router.TableMain) {
-		if r.Device == l.Device {
+	for i := range o.Kernel.Routes {
+		r := &o.Kernel.Routes[i]
+		if r.Table == router.TableMain && r.Dst.Bits() == 0 && r.Device == l.Device {
 			return true
 		}
 	}

@@ -13,14 +13,18 @@
 //     usable before another one is used. That is over at once when it has no
 //     carrier or has failed its checks, and never begins where a predecessor
 //     left an uplink in use.
-//  4. waived: no uplink is usable but one answers again. Its hold-down is
+//  4. doubt: main rests on an uplink that has failed, but none of the usable
+//     ones passed its last check. They may be dying of the same cause: main
+//     stays as it is until their next round decides.
+//  5. waived: no uplink is usable but one answers again. Its hold-down is
 //     waived if main rests on it already, or if what main rests on has not
 //     answered for ten seconds: there is nothing better to wait for.
-//  5. open: no uplink is usable and main rests on nothing that has an address
+//  6. open: no uplink is usable and main rests on nothing that has an address
 //     (at start, or because its device went away). With fail_open, after
-//     startup_grace, every uplink with carrier and address whose first check
-//     has ended is entered: a private APN answers no probe.
-//  6. hold: no uplink is usable. main is left as it is, nothing is killed.
+//     startup_grace, or two seconds later on, every uplink with carrier and
+//     address whose first check has ended is entered: a private APN answers no
+//     probe.
+//  7. hold: no uplink is usable. main is left as it is, nothing is killed.
 //
 // An uplink's flows are killed only while another one that is usable passed
 // its last check, and never because of the start itself.

@@ -11,6 +11,7 @@ const (
 	RuleState  = "state"
 	RuleRank   = "rank"
 	RuleGrace  = "grace"
+	RuleDoubt  = "doubt"
 	RuleWaived = "waived"
 	RuleOpen   = "open"
 	RuleHold   = "hold"

@@ -12,6 +12,11 @@ import (
 // keeps it against one that answers again but sits out its hold-down.
 const patience = 10 * time.Second
 
+// settle is how long a main that rests on nothing stays so, once the start is
+// over: a modem that falls off the bus or a lease that is refused is back
+// within seconds, and then goes before uplinks that do not answer.
+const settle = 2 * time.Second
+
 // Policy is the [failover] section.
 type Policy struct {
 	StartupGrace     time.Duration
@@ -124,6 +129,7 @@ func (t *turn) choose() {
 	usable := t.ranked(Uplink.usable)
 	switch {
 	case len(usable) > 0 && t.waiting(usable[0]):
+	case len(usable) > 0 && t.doubted(usable):
 	case len(usable) > 0:
 		t.enter(usable, t.rankReason(usable))
 	case t.waived():
@@ -151,6 +157,30 @@ func (t *turn) waiting(best string) bool {
 	}
 	t.wake(end)
 	t.hold("start-up grace: "+u.Name+" is preferred and has "+t.policy.StartupGrace.String()+" to become usable", RuleGrace)
+	return true
+}
+
+// doubted holds a main that still could work while none of the usable uplinks
+// passed its last check: all may be dying of the same cause, or a fresh process
+// has not heard of any yet, and moving flows from dead to dead resets them for
+// nothing. The next rounds decide. Where the kernel has moved already (carrier)
+// there is nothing to hold.
+func (t *turn) doubted(usable []string) bool {
+	main := t.state.Main
+	if len(t.names(Uplink.verified)) > 0 || !slices.ContainsFunc(main, func(name string) bool {
+		u, _ := t.uplink(name)
+		return u.connected() && !u.usable()
+	}) {
+		return false
+	}
+	first, _ := t.uplink(main[0])
+	if !first.usable() && !first.connected() {
+		return false
+	}
+	t.hold(usable[0]+" is usable but did not pass its last check: main is left as it is until it has", RuleDoubt)
+	if t.decision.Active = t.state.Active; first.usable() {
+		t.decision.Active = first.Name
+	}
 	return true
 }
 
@@ -200,7 +230,11 @@ func (t *turn) open() bool {
 		if s.Gone.IsZero() {
 			return false
 		}
-		if end := s.Gone.Add(t.policy.StartupGrace); t.now.Before(end) {
+		wait := t.policy.StartupGrace
+		if s.Chosen {
+			wait = min(wait, settle)
+		}
+		if end := s.Gone.Add(wait); t.now.Before(end) {
 			t.wake(end)
 			return false
 		}
@@ -216,6 +250,6 @@ func (t *turn) open() bool {
 	}
 	t.enter(list, "no uplink has ever answered: every one with carrier and address is tried (fail_open)")
 	t.opened = true
-	t.line("", RuleOpen, "main rested on nothing for "+t.policy.StartupGrace.String())
+	t.line("", RuleOpen, "main rested on nothing, so there is nothing to lose")
 	return true
 }

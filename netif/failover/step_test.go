@@ -227,12 +227,17 @@ func TestStories(t *testing.T) {
 		{"fail open after the adopted uplink's device went away", policy, []beat{
 			{at: 1, uplinks: U{adopted(doubtful("a"))}, active: "a", main: "a"},
 			{at: 8, uplinks: U{dead("a")}, main: "a", hold: true},
-			{at: 60, uplinks: U{gone("a")}, hold: true, next: 70},
-			{at: 65, uplinks: U{gone("a")}, hold: true, next: 70},
+			{at: 60, uplinks: U{gone("a")}, hold: true, next: 62},
+			{at: 61, uplinks: U{gone("a")}, hold: true, next: 62},
 			{at: 71, uplinks: U{gone("a")}, hold: true},
 			{at: 80, uplinks: U{dead("a")}, active: "a", main: "a", reason: "fail_open"},
 			{at: 81, uplinks: U{gone("a")}, hold: true},
 			{at: 82, uplinks: U{dead("a")}, active: "a", main: "a"},
+		}},
+		{"adopted: nothing leaves main before anybody has answered", policy, []beat{
+			{at: 1, uplinks: U{adopted(doubtful("a")), adopted(doubtful("b"))}, active: "a", main: "a b"},
+			{at: 7, uplinks: U{doubtful("a"), dead("b")}, active: "a", main: "a b", hold: true},
+			{at: 7.1, uplinks: U{dead("a"), dead("b")}, main: "a b", hold: true},
 		}},
 		{"adopted: its lease is confirmed while a backup is usable already", policy, []beat{
 			{at: 1, uplinks: U{adopted(leased("a")), up("b")}, main: "a", hold: true, next: 11},
@@ -262,15 +267,24 @@ func TestStories(t *testing.T) {
 		}},
 		{"no kill without an alternative that passed its last check", policy, []beat{
 			{at: 1, uplinks: U{up("a"), up("b")}, active: "a", main: "a b"},
-			{at: 20, uplinks: U{dead("a"), doubtful("b")}, active: "b", main: "b"},
+			{at: 20, uplinks: U{dead("a"), doubtful("b")}, active: "a", main: "a b", hold: true, reason: "b is usable but did not pass"},
 			{at: 21, uplinks: U{dead("a"), up("b")}, active: "b", main: "b", kill: "a"},
 			{at: 22, uplinks: U{dead("a"), doubtful("b")}, active: "b", main: "b", kill: "a"},
 			{at: 23, uplinks: U{dead("a"), dead("b")}, main: "b", hold: true},
 		}},
+		{"both dying of one cause: nothing moves", policy, []beat{
+			{at: 1, uplinks: U{up("a"), up("b")}, active: "a", main: "a b"},
+			{at: 20, uplinks: U{dead("a"), doubtful("b")}, active: "a", main: "a b", hold: true},
+			{at: 21, uplinks: U{dead("a"), dead("b")}, main: "a b", hold: true},
+		}},
+		{"a cut cable waits for nobody", policy, []beat{
+			{at: 1, uplinks: U{up("a"), up("b")}, active: "a", main: "a b"},
+			{at: 20, uplinks: U{cut("a"), doubtful("b")}, active: "b", main: "b"},
+		}},
 		{"an uplink taken out of the file leaves main", policy, []beat{
 			{at: 1, uplinks: U{up("a"), up("b")}, active: "a", main: "a b"},
 			{at: 2, uplinks: U{up("b")}, active: "b", main: "b"},
-			{at: 3, uplinks: nil, hold: true, next: 13},
+			{at: 3, uplinks: nil, hold: true, next: 5},
 		}},
 		{"no uplinks at all", policy, []beat{{at: 1, hold: true, next: 11}, {at: 20, hold: true}}},
 	}
@@ -414,7 +428,10 @@ func check(t *testing.T, seed uint64, p Policy, prev State, us []Uplink, d Decis
 	}
 	bad := func(what string) { t.Helper(); t.Errorf("seed %d: %s: %+v of %+v", seed, what, d, us) }
 	graced := d.Hold && usable > 0
-	if graced && (prev.Chosen || d.Next.IsZero()) {
+	doubted := graced && verified == 0 && slices.ContainsFunc(d.Main, func(n string) bool {
+		return !byName[n].Verdict.Usable && byName[n].connected()
+	})
+	if graced && !doubted && (prev.Chosen || d.Next.IsZero()) {
 		bad("a usable uplink is not used outside of the start-up grace")
 	}
 	if usable > 0 && !graced {
@@ -433,7 +450,7 @@ func check(t *testing.T, seed uint64, p Policy, prev State, us []Uplink, d Decis
 	if !d.Hold && (len(d.Main) == 0 || d.Main[0] != d.Active) {
 		bad("active is not first in main")
 	}
-	if d.Hold && (d.Active != "" || len(d.Kill) > 0) {
+	if d.Hold && (d.Active != "" && !doubted || len(d.Kill) > 0) {
 		bad("held but active or killing")
 	}
 	for _, n := range d.Kill {
