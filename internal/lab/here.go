@@ -38,7 +38,8 @@ func (n *Net) MustHere(t TB) *NS {
 	return ns
 }
 
-// Strip removes every device but lo and every rule but the kernel's three.
+// Strip removes every device but lo, every error route, which belongs to no
+// device, and every rule but the kernel's three.
 func (ns *NS) Strip() error {
 	return ns.Do(func() error {
 		links, err := netlink.LinkList()
@@ -51,6 +52,17 @@ func (ns *NS) Strip() error {
 			}
 			if err := netlink.LinkDel(l); err != nil && !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.EOPNOTSUPP) {
 				return fmt.Errorf("delete device %s: %w", l.Attrs().Name, err)
+			}
+		}
+		for _, kind := range []int{unix.RTN_UNREACHABLE, unix.RTN_BLACKHOLE, unix.RTN_PROHIBIT, unix.RTN_THROW} {
+			routes, err := netlink.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{Type: kind}, netlink.RT_FILTER_TYPE|netlink.RT_FILTER_TABLE)
+			if err != nil {
+				return err
+			}
+			for _, r := range routes {
+				if err := netlink.RouteDel(&r); err != nil && !errors.Is(err, unix.ESRCH) {
+					return fmt.Errorf("delete route %s: %w", r, err)
+				}
 			}
 		}
 		rules, err := netlink.RuleList(netlink.FAMILY_ALL)
