@@ -61,8 +61,15 @@ type Snapshot struct {
 	Addrs  []Addr
 	Routes []Route // defaults of every table and every route of ours
 	Rules  []Rule
-	// Foreign counts changes of routes, rules and addresses of ours that did
-	// not come from us since the sensor started; a change asks for a re-read.
+	// Facts are what the links can be matched by, sorted by name. A link that
+	// has just appeared may be missing until the next snapshot.
+	Facts []DeviceFacts
+	// Foreign counts deletions of routes, rules and addresses that carry our
+	// protocol number since the sensor started: those that the kernel reported
+	// for a sender which the sensor was not told to be us. A sensor that was
+	// told nothing counts our own deletions too, and the reader must know what
+	// it did itself. A higher count asks for a re-read, it proves nothing: what
+	// goes with a link that went down is often not reported at all.
 	Foreign uint64
 }
 
