@@ -188,7 +188,9 @@ func (m *Machine) fail(now time.Time, f *flight) {
 func (m *Machine) land(f *flight) {
 	m.timers.stop(&f.timer)
 	delete(m.flights, f.key)
-	for _, a := range f.asks {
+	asks := f.asks
+	f.asks = nil
+	for _, a := range asks {
 		a.flight = nil
 		if a.counted || a.tcp || a.server.open >= maxOrphans {
 			m.close(a)
@@ -197,7 +199,6 @@ func (m *Machine) land(f *flight) {
 		a.orphan = true
 		a.server.open++
 	}
-	f.asks = nil
 }
 
 // abandon takes a flight out of the air with its uplink: nothing that is still
@@ -205,8 +206,10 @@ func (m *Machine) land(f *flight) {
 func (m *Machine) abandon(f *flight) {
 	m.timers.stop(&f.timer)
 	delete(m.flights, f.key)
-	for _, a := range f.asks {
+	asks := f.asks
+	f.asks = nil
+	for _, a := range asks {
+		a.flight = nil
 		m.close(a)
 	}
-	f.asks = nil
 }

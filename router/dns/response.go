@@ -71,7 +71,7 @@ func readResponse(msg []byte, q *question, private func(msg []byte, r *record) b
 	for !s.options && w.next(&r) {
 		s.take(&r)
 	}
-	if w.broken {
+	if w.broken || s.misplaced {
 		return response{}, errGarbage
 	}
 	a := &s.answer
@@ -84,14 +84,15 @@ func readResponse(msg []byte, q *question, private func(msg []byte, r *record) b
 // scan collects what readResponse finds.
 type scan struct {
 	response
-	q        *question
-	private  func([]byte, *record) bool
-	options  bool // OPT seen: what follows is left out, or its offsets would move
-	wanted   bool // a record of the asked type
-	soa      bool
-	positive uint32 // lowest TTL of the answer section
-	negative uint32 // RFC 2308 §5
-	types    [8]struct {
+	q         *question
+	private   func([]byte, *record) bool
+	misplaced bool // OPT where it cannot be: the counts are wrong
+	options   bool // OPT seen: what follows is left out, or its offsets would move
+	wanted    bool // a record of the asked type
+	soa       bool
+	positive  uint32 // lowest TTL of the answer section
+	negative  uint32 // RFC 2308 §5
+	types     [8]struct {
 		typ uint16
 		ttl uint32
 	}
@@ -102,6 +103,7 @@ type scan struct {
 func (s *scan) take(r *record) {
 	msg := s.answer.msg
 	if r.typ == typeOPT {
+		s.misplaced = r.section != sectionAdditional
 		s.rcode |= int(r.ttl>>24) << 4
 		s.options = true
 		return
