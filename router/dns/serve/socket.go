@@ -73,7 +73,9 @@ func sockets(ctx context.Context, l Listen, port uint16) (*net.UDPConn, *net.TCP
 		_ = u.Close()
 		return nil, nil, fmt.Errorf("listen on %s: %w", l.Device, err)
 	}
-	return u.(*net.UDPConn), t.(*net.TCPListener), nil
+	udp := u.(*net.UDPConn)
+	_ = udp.SetReadBuffer(readBuffer) // the kernel may allow less, which only loses bursts
+	return udp, t.(*net.TCPListener), nil
 }
 
 // ifindex returns the number of a device, 0 if there is none of that name.
@@ -89,6 +91,10 @@ func ifindex(device string) uint32 {
 	}
 	return req.Uint32()
 }
+
+// readBuffer holds a burst of questions, in bytes as the kernel counts them
+// (about 700 for each).
+const readBuffer = 1 << 20
 
 // exchangeLife ends an exchange that the machine forgot; it never should.
 const exchangeLife = 10 * time.Second
