@@ -103,7 +103,7 @@ func (w *world) serve(cfg serve.Config) *serve.Server {
 		if err := <-done; err != nil {
 			w.t.Errorf("Run: %v", err)
 		}
-		if err := goleak.Find(before, goleak.IgnoreTopFunction("internal/poll.runtime_pollWait")); err != nil {
+		if err := goleak.Find(before); err != nil {
 			w.t.Error(err)
 		}
 	})
