@@ -82,6 +82,7 @@ func newBox(seed uint64, n int, p health.Policy, fp failover.Policy) *box {
 		b.kernel.AddDevice(u.line.Device, Device{Up: true, Carrier: true, IgnoreLinkdown: true})
 	}
 	b.oracle = &Oracle{Promise: promise(p), Clock: &b.clock, Kernel: &b.kernel, Lines: lines, Wan: wan}
+	b.oracle.Fault = func(text string) { b.say("BROKEN PROMISE %s", text) }
 	b.kernel.Applied = b.oracle.Applied
 	b.kernel.Refuse = b.refuse
 	b.clock.After = b.oracle.Look
@@ -397,6 +398,6 @@ func (b *box) report(t *testing.T, how string) {
 	if len(faults) == 0 {
 		return
 	}
-	n := len(b.changes)
-	t.Errorf("%s:\n%s\nthe last things that happened:\n%s", how, strings.Join(faults, "\n"), strings.Join(b.changes[max(0, n-60):], "\n"))
+	n := slices.IndexFunc(b.changes, func(s string) bool { return strings.Contains(s, "BROKEN PROMISE") }) + 1
+	t.Errorf("%s:\n%s\nwhat led to the first:\n%s", how, strings.Join(faults, "\n"), strings.Join(b.changes[max(0, n-60):n], "\n"))
 }

@@ -45,6 +45,9 @@ type Oracle struct {
 	Kernel *Kernel
 	Lines  []*Line // in the order of the configuration
 
+	// Fault, if set, is told of every broken promise at once.
+	Fault func(text string)
+
 	// Wan is the address that a LAN client wants to reach.
 	Wan netip.Addr
 
@@ -78,6 +81,9 @@ func (o *Oracle) Stopped() { o.running = false }
 func (o *Oracle) Use(name string) { o.use, o.usedAt = name, o.Clock.Now() }
 
 func (o *Oracle) fault(format string, args ...any) {
+	if o.Fault != nil {
+		o.Fault(fmt.Sprintf(format, args...))
+	}
 	if len(o.faults) < 20 {
 		o.faults = append(o.faults, fmt.Sprintf("%v: ", o.Clock.Uptime())+fmt.Sprintf(format, args...))
 	}

@@ -35,7 +35,8 @@
 // half the timeout (1 s at most), or both have failed, all others are asked
 // too; a round has ended when every request in it has ended. While something
 // is wrong or not yet known (first check, after a miss, under suspicion,
-// after a failure) all targets of all kinds are asked at once. Every twelfth
+// after a failure) all targets of all kinds are asked at once, and after a miss
+// the only one that can decide is asked twice. Every twelfth
 // round also asks targets of deciding or higher strength that do not answer
 // at present, so that they are found again.
 //

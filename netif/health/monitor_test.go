@@ -420,6 +420,23 @@ func TestHealthyRoundAsksTwo(t *testing.T) {
 	}
 }
 
+// After a miss the only target that can decide is asked twice: a lossy line is
+// not condemned by three lost packets.
+func TestOnlyDecidingTargetIsAskedTwice(t *testing.T) {
+	w := newWorld(t, basic(tcpA, tcpB, pingA))
+	w.alive = func(x Target) bool { return x != tcpB }
+	w.observe(upLevel())
+	w.run(time.Minute)
+	w.until(time.Minute, func(Verdict) bool { return !w.m.round.open && w.m.next.Sub(w.now) > time.Second })
+	from := len(w.asked)
+	w.alive = nobody
+	w.until(15*time.Second, unusable)
+	w.run(0)
+	if n := w.count(from); n[tcpA]-n[tcpB] != 2 || n[tcpB] < 3 {
+		t.Errorf("asked until condemned: %v, want the seen target twice in two of three rounds", n)
+	}
+}
+
 // Adopt: believed until fail_after rounds say otherwise, also before Observe.
 func TestAdopt(t *testing.T) {
 	for _, early := range []bool{true, false} {
