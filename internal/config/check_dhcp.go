@@ -241,7 +241,8 @@ func (c *checker) optionValue(o *rawOption) []byte {
 		return nil
 	}
 	var value []byte
-	at, want := o.At, "1 to 255 bytes"
+	var at *node
+	want := "1 to 255 bytes"
 	switch {
 	case o.Text.At != nil:
 		at, value = o.Text.At, []byte(o.Text.V)
