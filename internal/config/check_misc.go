@@ -49,13 +49,13 @@ func (c *checker) absolute(n *node, p, such string) bool {
 const maxSocket = 107
 
 func (c *checker) control(r *rawControl) Control {
-	k := Control{Socket: r.Socket.or(defControlSocket), Group: r.Group.V}
+	k := Control{Socket: r.Socket.or(DefaultSocket), Group: r.Group.V}
 	if r.Socket.At != nil {
 		switch {
 		case len(k.Socket) > maxSocket:
 			c.wrong(r.Socket.At, "a path of at most 107 bytes", "the kernel allows no more for a socket")
 		default:
-			c.absolute(r.Socket.At, k.Socket, defControlSocket)
+			c.absolute(r.Socket.At, k.Socket, DefaultSocket)
 		}
 	}
 	if r.Group.At != nil && k.Group != "" && !validGroup(k.Group) {

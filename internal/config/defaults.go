@@ -25,16 +25,16 @@ const (
 	defLease  = 7680 * time.Second // 2h8m, LuatOS dhcpsrv.lua: option 51 = 0x1E00
 	defDomain = "lan"
 
-	defFirewallMode  = "own"
-	defICMPRate      = 10 // echo requests a second, as in the ruleset of the data path
-	defIPv6          = "block"
-	defAllowProto    = "any"
-	defStartupGrace  = 10 * time.Second
-	defFailOpen      = true
-	defSocketSwitch  = true
-	defStateDir      = "/var/lib/luatnetd"
-	defMarkMask      = 0x3f00 // router.DefaultMask; a test compares
-	defControlSocket = "/run/luatnetd/control.sock"
+	defFirewallMode = "own"
+	defICMPRate     = 10 // echo requests a second, as in the ruleset of the data path
+	defIPv6         = "block"
+	defAllowProto   = "any"
+	defStartupGrace = 10 * time.Second
+	defFailOpen     = true
+	defSocketSwitch = true
+	defStateDir     = "/var/lib/luatnetd"
+	defMarkMask     = 0x3f00                       // router.DefaultMask; a test compares
+	DefaultSocket   = "/run/luatnetd/control.sock" // what "luatnetd ctl" asks unless told otherwise
 )
 
 // defMethods are the kinds of probe without any word on them.

@@ -129,9 +129,8 @@ func (e *Engine) unknown(what, name string) error {
 // would make it equal to the plan.
 func (e *Engine) dryRun(reply chan<- answer) {
 	plan := e.plan
-	ctx := e.ctx
-	e.tasks.Go(ctx, "plan", func(ctx context.Context) error {
-		have, err := e.applier.Inspect(ctx, plan)
+	e.tasks.Go(e.ctx, "plan", func(ctx context.Context) error {
+		have, err := e.inspect(ctx, plan)
 		if err != nil {
 			reply <- answer{err: err}
 			return nil

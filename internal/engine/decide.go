@@ -26,13 +26,13 @@ func (e *Engine) decide(now time.Time) {
 	for _, u := range e.uplinks {
 		in.Uplinks = append(in.Uplinks, failover.Uplink{
 			Name: u.cfg.Name, Verdict: u.monitor.Verdict(), Carrier: u.present && u.link.Carrier,
-			HasAddr: u.lease != nil, Enabled: !u.down, Adopted: u.adopted,
+			HasAddr: u.lease != nil, Enabled: !u.down, Adopted: u.adopted, Addr: u.addr(),
 		})
 	}
 	before := e.decision
 	e.failover, e.decision = failover.Step(e.policy(), e.failover, in, now)
 	if c, ok := failover.Changed(before, e.decision); ok {
-		e.pending = append(e.pending, e.switched(c))
+		e.pending = append(e.pending, e.switched(c.Text))
 	}
 }
 
@@ -57,12 +57,12 @@ func (e *Engine) switched(text string) pendingEvent {
 // build makes the whole plan and hands it over if it differs from the last
 // one, or if a full read is due.
 func (e *Engine) build(now time.Time) {
-	if e.blocked() {
+	if e.rival != "" {
 		return
 	}
 	plan := router.Build(e.input())
 	full := e.want == 0 || now.Sub(e.synced) >= resync
-	changed := router.Changed(e.plan, plan) != 0
+	changed := plan.Changed(e.plan) != 0
 	if changed || full {
 		e.want++
 		e.plan = plan
@@ -88,7 +88,7 @@ func (e *Engine) build(now time.Time) {
 func (e *Engine) input() router.Input {
 	in := router.Input{
 		Marks: e.marks, Main: e.decision.Main, HoldMain: e.decision.Hold, Kill: e.decision.Kill,
-		Verify: verifyTarget, Firewall: e.firewall(), AutoSocketSwitch: e.cfg.Failover.AutoSocketSwitch,
+		Verify: verifyTarget, Firewall: e.firewall(), NoStaleReset: !e.cfg.Failover.AutoSocketSwitch,
 	}
 	for _, u := range e.uplinks {
 		in.Uplinks = append(in.Uplinks, u.forRouter())
@@ -136,7 +136,7 @@ func (u *uplink) forRouter() router.Uplink {
 
 // applied takes the applier's report.
 func (e *Engine) applied(r kernel.Result) {
-	e.done = r
+	e.done, e.doneAt = r, e.now()
 	for _, f := range r.Failures {
 		e.record(slog.LevelWarn, "kernel", f.Error())
 	}

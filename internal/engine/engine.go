@@ -12,6 +12,7 @@ import (
 	"luatnetd/internal/host"
 	"luatnetd/internal/journal"
 	"luatnetd/internal/status"
+	"luatnetd/internal/store"
 	"luatnetd/internal/task"
 	"luatnetd/netif"
 	"luatnetd/netif/failover"
@@ -51,8 +52,14 @@ type Engine struct {
 	prober  *probe.Prober
 	dns     *serve.Server
 
-	inbox  chan any // capacity 64; a full one makes the sender wait, never the loop
-	reload chan struct{}
+	stopApplier context.CancelFunc
+	applierDone chan struct{} // closed when the applier has let go of the kernel
+
+	ctx      context.Context // of the tasks; ended by stop
+	inbox    chan any        // capacity 64; a full one makes the sender wait, never the loop
+	stateDir string
+	lock     *store.Lock // nil where the state directory cannot be locked
+	rival    string      // why the kernel is not touched, "" if it is
 
 	snap     *netif.Snapshot
 	uplinks  []*uplink // configuration order
@@ -64,12 +71,15 @@ type Engine struct {
 	plan     router.Plan
 	want     uint64 // sequence number of the newest job
 	done     kernel.Result
+	doneAt   time.Time
 	pending  []pendingEvent // events that wait for the kernel to be as they say
 	notes    []status.Code  // standing notes: configuration, state directory, …
 	started  time.Time
 	turns    uint64
 	synced   time.Time // when the last full read was asked for
 	ready    bool
+
+	namesStale bool // local names or listeners changed since the DNS server heard of them
 
 	doc atomic.Pointer[status.Document] // read by the control socket
 }
@@ -98,7 +108,7 @@ func (e *Engine) loop(ctx context.Context, reload <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case s := <-e.rtnl.Snapshots():
-			e.snap = s
+			e.sensed(s)
 		case r := <-e.prober.Results():
 			e.probed(r)
 		case r := <-e.applier.Results():
@@ -123,7 +133,7 @@ func (e *Engine) drain() {
 	for range cap(e.inbox) {
 		select {
 		case s := <-e.rtnl.Snapshots():
-			e.snap = s
+			e.sensed(s)
 		case r := <-e.prober.Results():
 			e.probed(r)
 		case ev := <-e.inbox:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"path/filepath"
 
 	"luatnetd/dhcpsrv/serve"
@@ -18,8 +17,6 @@ import (
 // lan is one downstream network and its services.
 type lan struct {
 	cfg     config.LAN
-	device  string
-	bridge  bool // we make the device
 	down    bool
 	server  *serve.Server // nil while DHCP is off or the LAN is down
 	stopper context.CancelFunc
@@ -29,19 +26,6 @@ type lan struct {
 type lanEvent struct {
 	lan string
 	serve.Event
-}
-
-func newLAN(c config.LAN) *lan {
-	l := &lan{cfg: c, device: c.Device}
-	switch {
-	case c.Device != "":
-	case len(c.Ports) == 1:
-		l.device = c.Ports[0]
-	default:
-		l.device, l.bridge = "br-"+c.Name, true
-		l.device = l.device[:min(len(l.device), 15)] // IFNAMSIZ - 1
-	}
-	return l
 }
 
 // startLAN starts the services of a LAN, or stops them while it is down.
@@ -84,12 +68,12 @@ func (l *lan) stop() {
 func (e *Engine) dhcpConfig(l *lan) serve.Config {
 	d := l.cfg.DHCP
 	c := serve.Config{
-		LAN: l.cfg.Name, Device: l.device, Address: l.cfg.Address, PoolStart: d.PoolStart, PoolEnd: d.PoolEnd,
+		LAN: l.cfg.Name, Device: l.cfg.Device, Address: l.cfg.Address, PoolStart: d.PoolStart, PoolEnd: d.PoolEnd,
 		Lease: d.Lease, DNS: d.DNS, Domain: d.Domain, Now: e.now, BootID: host.BootID(), Log: e.log,
 		StateFile: filepath.Join(e.stateDir, "leases-"+l.cfg.Name),
 	}
 	for _, h := range d.Hosts {
-		c.Hosts = append(c.Hosts, serve.Host{Name: h.Name, MACs: h.MACs, Addr: h.Address, Lease: h.Lease})
+		c.Hosts = append(c.Hosts, serve.Host{Name: h.Name, MACs: h.MACs, Address: h.Address, Lease: h.Lease})
 	}
 	for _, o := range d.Options {
 		c.Options = append(c.Options, serve.Option{Code: o.Code, Value: o.Value})
@@ -106,12 +90,12 @@ func (e *Engine) lanChanged(ev lanEvent) {
 
 func (e *Engine) lanForRouter(l *lan) router.LAN {
 	r := router.LAN{
-		Name: l.cfg.Name, Device: l.device, Bridge: l.bridge, Down: l.down, Addr: l.cfg.Address, Upstream: l.cfg.Upstream,
+		Name: l.cfg.Name, Device: l.cfg.Device, Bridge: l.cfg.Bridge, Down: l.down, Addr: l.cfg.Address, Upstream: l.cfg.Upstream,
 	}
-	if l.bridge {
+	if l.cfg.Bridge {
 		r.Ports = l.cfg.Ports
 	}
-	_, r.Present = e.snap.LinkByName(l.device)
+	_, r.Present = e.snap.LinkByName(l.cfg.Device)
 	for _, name := range e.decision.Main {
 		for _, up := range l.cfg.Upstream {
 			if up == name {
@@ -139,12 +123,12 @@ func (e *Engine) serveNames() {
 	}
 	e.namesStale = false
 	var listen []dnsserve.Listen
-	var names []dns.Name
+	var names []dns.Host
 	for _, l := range e.lans {
 		if l.down {
 			continue
 		}
-		listen = append(listen, dnsserve.Listen{Device: l.device, Addr: l.cfg.Address.Addr()})
+		listen = append(listen, dnsserve.Listen{Device: l.cfg.Device, Addr: l.cfg.Address.Addr(), Upstreams: l.cfg.Upstream})
 		names = append(names, l.names()...)
 	}
 	e.dns.SetListen(listen)
@@ -152,14 +136,14 @@ func (e *Engine) serveNames() {
 }
 
 // names are the LAN's hosts that DNS knows: bound clients with a name.
-func (l *lan) names() []dns.Name {
-	var list []dns.Name
+func (l *lan) names() []dns.Host {
+	var list []dns.Host
 	if l.server == nil {
 		return nil
 	}
 	for _, i := range l.server.Leases() {
 		if i.Hostname != "" && i.State == "bound" {
-			list = append(list, dns.Name{Name: i.Hostname, Domain: l.cfg.DHCP.Domain, Addrs: []netip.Addr{i.Addr}})
+			list = append(list, dns.Host{Name: i.Hostname, Domain: l.cfg.DHCP.Domain, Addr: i.Addr, Origin: dns.OriginLease})
 		}
 	}
 	return list

@@ -11,6 +11,7 @@ import (
 	"luatnetd/internal/host"
 	"luatnetd/internal/store"
 	"luatnetd/netif"
+	"luatnetd/router"
 )
 
 // override is what the operator said with ctl: kept over a restart of the
@@ -70,7 +71,8 @@ func (e *Engine) saveOverride() error {
 	if err != nil {
 		return err
 	}
-	return store.WriteFile(e.overridePath(), b, 0o600)
+	_, err = store.WriteFile(e.overridePath(), b, 0o600)
+	return err
 }
 
 // loadIndexes gives every uplink the number its name had before.
@@ -92,12 +94,14 @@ func (e *Engine) loadIndexes() error {
 	for i, u := range e.cfg.Uplinks {
 		names[i] = u.Name
 	}
-	e.indexes = assign(have, names)
-	if maps.Equal(have, e.indexes) {
+	table, changed := router.Assign(have, names)
+	e.indexes = table
+	if !changed {
 		return nil
 	}
-	if b, err = json.Marshal(e.indexes); err != nil {
+	if b, err = json.Marshal(table); err != nil {
 		return err
 	}
-	return store.WriteFile(path, b, 0o644)
+	_, err = store.WriteFile(path, b, 0o644)
+	return err
 }

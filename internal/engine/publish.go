@@ -75,7 +75,7 @@ func (e *Engine) path() string {
 }
 
 func (e *Engine) kernelStatus() status.Kernel {
-	k := status.Kernel{Seq: e.done.Seq, At: host.Wall(e.done.At), TookMs: e.done.Took.Seconds() * 1e3, Ops: e.done.Ops}
+	k := status.Kernel{Seq: e.done.Seq, At: host.Wall(e.doneAt), TookMs: e.done.Took.Seconds() * 1e3, Ops: e.done.Ops}
 	for _, f := range e.done.Failures {
 		k.Failures = append(k.Failures, f.Error())
 	}
@@ -107,17 +107,17 @@ func (e *Engine) uplinkStatus(u *uplink, now time.Time) status.Uplink {
 		s.Reason = u.refused
 	}
 	for _, t := range v.Targets {
-		s.Targets = append(s.Targets, status.Target{Kind: string(t.Target.Kind), Address: t.Target.Address, Alive: t.Alive, Ever: t.Ever, Reason: t.Reason, RTTms: t.RTT.Seconds() * 1e3})
+		s.Targets = append(s.Targets, status.Target{Kind: string(t.Target.Kind), Address: t.Target.Address, Alive: t.OK, Ever: t.Seen, Reason: t.Reason, RTTms: t.RTT.Seconds() * 1e3})
 	}
 	return s
 }
 
 func (e *Engine) lanStatus(l *lan) status.LAN {
 	s := status.LAN{
-		Name: l.cfg.Name, Device: l.device, Ports: l.cfg.Ports, Address: l.cfg.Address.String(), Down: l.down,
+		Name: l.cfg.Name, Device: l.cfg.Device, Ports: l.cfg.Ports, Address: l.cfg.Address.String(), Down: l.down,
 		Upstream: l.cfg.Upstream, DHCP: l.server != nil, Leases: []status.Lease{},
 	}
-	link, ok := e.snap.LinkByName(l.device)
+	link, ok := e.snap.LinkByName(l.cfg.Device)
 	s.Carrier = ok && link.Carrier
 	if l.server == nil {
 		return s

@@ -14,10 +14,8 @@ import (
 	"luatnetd/internal/ctl"
 	"luatnetd/internal/host"
 	"luatnetd/internal/store"
-	"luatnetd/netif"
 	"luatnetd/netif/dhcp"
 	"luatnetd/netif/health"
-	"luatnetd/router"
 )
 
 // reloadFile is a transaction: parse, validate, only then swap. A bad file
@@ -89,9 +87,9 @@ func (e *Engine) adjust() {
 	e.uplinks = uplinks
 	var lans []*lan
 	for _, c := range e.cfg.LANs {
-		l := newLAN(c)
+		l := &lan{cfg: c}
 		for i, old := range e.lans {
-			if old != nil && old.cfg.Name == c.Name && old.device == l.device {
+			if old != nil && old.cfg.Name == c.Name && old.cfg.Device == c.Device {
 				l.server, l.stopper = old.server, old.stopper
 				e.lans[i] = nil
 			}
@@ -140,7 +138,7 @@ func (e *Engine) openClient(u *uplink) {
 		Uplink: name, ClientID: u.cfg.ClientID, Hostname: u.cfg.Hostname, Mark: e.marks.Of(u.index),
 		Now: e.now, BootID: host.BootID(), Log: e.log,
 		Load: func() ([]byte, error) { return store.ReadFile(path, 64<<10) },
-		Save: func(b []byte) error { return store.WriteFile(path, b, 0o600) },
+		Save: func(b []byte) error { _, err := store.WriteFile(path, b, 0o600); return err },
 	})
 	ctx, cancel := context.WithCancel(e.ctx)
 	u.stopClient = cancel
@@ -186,6 +184,3 @@ func contains(list []*uplink, u *uplink) bool {
 	}
 	return false
 }
-
-var _ = netif.Index(0)
-var _ = router.Protocol

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"luatnetd/internal/config"
 	"luatnetd/internal/ctl"
@@ -28,7 +29,7 @@ func start(opt Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opt: opt, log: opt.Log, now: host.Now, cfg: cfg, marks: router.Marks(cfg.State.MarkMask), notes: notes,
-		tasks: task.New(opt.Log), journal: journal.New(), prober: probe.New(),
+		tasks: task.New(opt.Log), journal: journal.New(), prober: probe.New(probe.Options{Now: host.Now}),
 		inbox: make(chan any, 64), started: host.Now(), namesStale: true,
 	}
 	if err := os.MkdirAll(opt.RunDir, 0o755); err != nil {
@@ -36,14 +37,17 @@ func start(opt Options) (*Engine, error) {
 	}
 	e.openState()
 	e.loadOverride()
-	e.kernel, err = kernel.Open(kernel.Config{RunDir: opt.RunDir, Marks: e.marks, Log: opt.Log})
-	if err != nil {
+	if e.kernel, err = kernel.Open(e.kernelConfig()); err != nil {
 		return nil, err
 	}
-	if e.rtnl, err = rtnl.Open(rtnl.Options{Protocol: router.Protocol, Now: host.Now, Log: opt.Log}); err != nil {
+	if e.rtnl, err = rtnl.Open(rtnl.Options{Log: opt.Log}); err != nil {
 		return nil, errors.Join(err, e.kernel.Close())
 	}
-	e.applier = kernel.NewApplier(e.kernel, router.Diff, opt.Log)
+	e.applier = kernel.NewApplier(e.kernel, opt.Log)
+	e.applier.Diff = router.Diff
+	e.applier.Remember = func(h *router.Have, m kernel.Memory) {
+		h.Killed, h.Original, h.Made = m.Killed, m.Original, m.Made
+	}
 	e.dns = serve.New(serve.Config{Now: host.Now, Log: opt.Log})
 	return e, nil
 }
@@ -58,14 +62,14 @@ func loadBoot(file string) (*config.Config, []note, error) {
 		return nil, nil, fmt.Errorf("configuration: %w", err)
 	}
 	cfg, dropped, err := config.ParseBoot(file, text)
-	if err != nil {
-		return nil, nil, err
+	if err != nil && !errors.Is(err, config.ErrEmpty) {
+		return nil, nil, fmt.Errorf("%w\nhint: \"luatnetd check %s\" shows it again", err, file)
 	}
 	var notes []note
 	for _, p := range dropped {
-		notes = append(notes, note{Code: p.Code, Severity: "error", Entry: p.Entry, Text: p.String()})
+		notes = append(notes, note{Code: p.Code(), Severity: "error", Entry: p.Entry, Text: p.String()})
 	}
-	if len(cfg.Uplinks)+len(cfg.LANs) == 0 {
+	if cfg.Empty() {
 		notes = append(notes, note{Code: "config-empty", Severity: "notice",
 			Text: "nothing is configured, so nothing is changed; write " + file + " (every key is in docs/config.md), try it with \"luatnetd check " + file + "\", then \"luatnetd ctl reload\""})
 	}
@@ -78,7 +82,7 @@ func (e *Engine) openState() {
 	e.stateDir = e.cfg.State.Dir
 	err := os.MkdirAll(e.stateDir, 0o755)
 	if err == nil {
-		e.lock, err = store.Lock(filepath.Join(e.stateDir, "lock"))
+		e.lock, err = store.Acquire(filepath.Join(e.stateDir, "lock"))
 	}
 	if err != nil {
 		e.note("state-dir", "error", "", "state is kept in "+e.opt.RunDir+" and lost at a reboot: "+err.Error())
@@ -93,9 +97,15 @@ func (e *Engine) openState() {
 func (e *Engine) spawn(ctx context.Context) {
 	e.ctx = ctx
 	e.tasks.Go(ctx, "rtnl", e.rtnl.Run)
-	e.tasks.Go(ctx, "applier", e.applier.Run)
+	applying, stop := context.WithCancel(ctx)
+	e.stopApplier = stop
+	e.applierDone = make(chan struct{})
+	e.tasks.Go(applying, "applier", func(ctx context.Context) error {
+		e.applier.Run(ctx)
+		close(e.applierDone)
+		return nil
+	})
 	e.tasks.Go(ctx, "dns", e.dns.Run)
-	e.tasks.Go(ctx, "nftables watch", e.kernel.Watch)
 	server := &ctl.Server{
 		Socket: e.cfg.Control.Socket, Group: e.cfg.Control.Group, Log: e.log,
 		Backend: ctl.Backend{Status: e.doc.Load, Follow: e.journal.Follow, Events: e.events, Do: e.do},
@@ -110,13 +120,22 @@ func (e *Engine) spawn(ctx context.Context) {
 // nothing; "clean" takes away all that is ours.
 func (e *Engine) stop(cancel context.CancelFunc) error {
 	var err error
-	if e.cfg.OnStop == config.OnStopClean && e.snap != nil {
+	e.stopApplier()
+	<-e.applierDone // the kernel has one owner at a time
+	if e.cfg.OnStop == "clean" && e.snap != nil {
 		err = e.clean()
 	}
 	cancel()
 	e.tasks.Wait()
-	return errors.Join(err, e.kernel.Close(), e.rtnl.Close(), e.lock.Close())
+	e.prober.Wait()
+	if e.lock != nil {
+		err = errors.Join(err, e.lock.Release())
+	}
+	return errors.Join(err, e.kernel.Close())
 }
+
+// stopTimeout bounds a clean stop; the service manager kills after 15 s.
+const stopTimeout = 10 * time.Second
 
 func (e *Engine) clean() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
@@ -126,13 +145,39 @@ func (e *Engine) clean() error {
 			u.client.Release(ctx)
 		}
 	}
-	have, err := e.applier.Inspect(ctx, e.plan)
+	have, err := read(ctx, e.kernel, e.plan)
 	if err != nil {
 		return fmt.Errorf("read what is ours: %w", err)
 	}
 	var failed []error
-	for _, f := range e.applier.Do(ctx, router.Clean(have)) {
+	for _, f := range e.kernel.Apply(ctx, router.Clean(have)) {
 		failed = append(failed, f)
 	}
-	return errors.Join(failed...)
+	return errors.Join(append(failed, e.kernel.RestoreSysctls())...)
+}
+
+func (e *Engine) kernelConfig() kernel.Config {
+	return kernel.Config{RunDir: e.opt.RunDir, Marks: e.marks, Log: e.opt.Log}
+}
+
+// inspect reads the kernel beside the applier, over connections of its own.
+func (e *Engine) inspect(ctx context.Context, plan router.Plan) (router.Have, error) {
+	k, err := kernel.Open(e.kernelConfig())
+	if err != nil {
+		return router.Have{}, err
+	}
+	defer k.Close()
+	return read(ctx, k, plan)
+}
+
+// read reads everything that is ours, with what only the kernel room knows.
+func read(ctx context.Context, k *kernel.Kernel, plan router.Plan) (router.Have, error) {
+	have, err := k.Read(ctx, plan)
+	if err != nil {
+		return have, err
+	}
+	have.Original = k.Originals()
+	have.Made, err = k.Made()
+	have.Killed = plan.Kill
+	return have, err
 }

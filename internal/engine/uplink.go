@@ -11,6 +11,7 @@ import (
 	"luatnetd/netif/dhcp"
 	"luatnetd/netif/health"
 	"luatnetd/netif/probe"
+	"luatnetd/router"
 )
 
 // uplink is one configured uplink and what runs for it.
@@ -51,16 +52,13 @@ func (e *Engine) sense(u *uplink, now time.Time) {
 	u.link, u.present = e.snap.LinkByName(u.device)
 	u.down = e.override.downUplinks[u.cfg.Name]
 	if u.client != nil {
-		u.client.Link(dhcp.Link{
-			Present: u.present && !u.down, Carrier: u.link.Carrier && !u.down,
-			Index: u.link.Index, MAC: u.link.MAC, MTU: u.link.MTU, Name: u.device,
-		})
+		u.client.Link(e.dhcpLink(u))
 	}
 	switch u.cfg.Mode {
 	case config.ModeStatic:
 		e.setLease(u, staticLease(u.cfg), "")
 	case config.ModeExternal:
-		e.setLease(u, netif.ExternalLease(e.snap, u.link.Index), "")
+		e.setLease(u, netif.ExternalLease(e.snap, u.link.Index, router.Protocol), "its owner took it away")
 	}
 	level := health.Level{
 		Enabled: !u.down, Present: u.present, Carrier: u.present && u.link.Carrier,
@@ -102,7 +100,7 @@ func (e *Engine) setLease(u *uplink, l *netif.Lease, reason string) {
 	if l != nil {
 		if p := config.CheckLeased(e.cfg, u.cfg.Name, l.Addr); p != nil {
 			if u.refused == "" {
-				e.record(slog.LevelWarn, "lease", p.Want, "uplink", u.cfg.Name, "offered", l.Addr)
+				e.record(slog.LevelWarn, "lease", p.String(), "uplink", u.cfg.Name, "offered", l.Addr)
 			}
 			u.refused, l = p.Want, nil
 		} else {
