@@ -16,7 +16,7 @@ const module = "luatnetd/"
 func load(t *testing.T) []*packages.Package {
 	t.Helper()
 	cfg := &packages.Config{
-		Mode: packages.NeedName | packages.NeedImports | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo | packages.NeedFiles | packages.NeedDeps,
+		Mode: packages.NeedName | packages.NeedImports | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo | packages.NeedFiles | packages.NeedExportFile,
 		Dir:  "../..",
 	}
 	list, err := packages.Load(cfg, "./...")

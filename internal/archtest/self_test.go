@@ -1,13 +1,17 @@
 package archtest
 
 import (
+	"fmt"
 	"go/ast"
-	"go/importer"
 	"go/parser"
 	"go/token"
 	"go/types"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/tools/go/packages"
 )
 
 // Each line is code that must be red, by the entry it breaks.
@@ -44,6 +48,39 @@ var green = []string{
 	`import "net/netip"; var a = netip.MustParseAddr("192.0.2.1")`,
 }
 
+// imported holds the standard library packages of the samples, from export data.
+var imported = map[string]*types.Package{}
+
+type importer map[string]*types.Package
+
+func (i importer) Import(path string) (*types.Package, error) {
+	if p, ok := i[path]; ok {
+		return p, nil
+	}
+	return nil, fmt.Errorf("%s is not loaded", path)
+}
+
+func standard(t *testing.T) types.Importer {
+	t.Helper()
+	if len(imported) == 0 {
+		var paths []string
+		for _, code := range append(slices.Collect(maps.Values(red)), green...) {
+			if _, rest, ok := strings.Cut(code, `import "`); ok {
+				path, _, _ := strings.Cut(rest, `"`)
+				paths = append(paths, path)
+			}
+		}
+		list, err := packages.Load(&packages.Config{Mode: packages.NeedName | packages.NeedTypes | packages.NeedExportFile, Dir: "../.."}, paths...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range list {
+			imported[p.PkgPath] = p.Types
+		}
+	}
+	return importer(imported)
+}
+
 func judge(t *testing.T, code string) []string {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -52,7 +89,7 @@ func judge(t *testing.T, code string) []string {
 		t.Fatal(err)
 	}
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}}
-	cfg := types.Config{Importer: importer.ForCompiler(fset, "source", nil), Error: func(error) {}}
+	cfg := types.Config{Importer: standard(t), Error: func(error) {}}
 	_, _ = cfg.Check("x", fset, []*ast.File{f}, info) // unused imports do not matter here
 	return impure(fset, f, info)
 }
@@ -63,6 +100,39 @@ func TestRulesAreRed(t *testing.T) {
 			t.Errorf("%s: %s passes, want it refused", name, code)
 		}
 	}
+}
+
+// Every entry of the table names something that exists and is refused, or it
+// may be misspelt.
+func TestEveryEntryIsRefused(t *testing.T) {
+	var paths []string
+	for _, rule := range forbidden {
+		paths = append(paths, rule[:strings.LastIndex(rule, ".")])
+	}
+	list, err := packages.Load(&packages.Config{Mode: packages.NeedName | packages.NeedTypes | packages.NeedExportFile, Dir: "../.."}, paths...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range forbidden {
+		if !refuses(list, rule) {
+			t.Errorf("%q refuses nothing: no such name", rule)
+		}
+	}
+}
+
+// refuses reports whether a package has a name that the rule is about and that
+// is refused.
+func refuses(list []*packages.Package, rule string) bool {
+	prefix, wild := strings.CutSuffix(rule, "*")
+	for _, p := range list {
+		for _, name := range p.Types.Scope().Names() {
+			full := p.PkgPath + "." + name
+			if (full == rule || wild && strings.HasPrefix(full, prefix)) && reference(p.Types.Scope().Lookup(name)) != "" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func TestRulesAreGreen(t *testing.T) {
