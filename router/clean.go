@@ -26,7 +26,7 @@ func Clean(have Have) []Op {
 	for _, r := range slices.Backward(have.Main) {
 		ops = append(ops, DelRoute{r})
 	}
-	for _, r := range slices.Backward(have.Rules) {
+	for _, r := range lastFirst(have.Rules) {
 		ops = append(ops, DelRule{r})
 	}
 	for _, r := range slices.Backward(have.Routes) { // connected ones were added first

@@ -247,7 +247,7 @@ func (d *diff) setSysctls(which func(Sysctl) bool) {
 // of the device with it, so it comes after them.
 func (d *diff) removeOld() {
 	if d.rooms.Has(RoomRules) {
-		for _, r := range slices.Backward(missing(d.have.Rules, d.plan.Rules)) {
+		for _, r := range lastFirst(missing(d.have.Rules, d.plan.Rules)) {
 			d.add(DelRule{r})
 		}
 	}
@@ -266,6 +266,14 @@ func (d *diff) removeOld() {
 			d.add(DelAddr{a})
 		}
 	}
+}
+
+// lastFirst returns the rules from the highest preference down, whatever order
+// they were read in: the one that keeps the LAN local is the last to go.
+func lastFirst(rules []RuleSpec) []RuleSpec {
+	rules = slices.Clone(rules)
+	slices.SortStableFunc(rules, func(a, b RuleSpec) int { return int(b.Pref) - int(a.Pref) })
+	return rules
 }
 
 // kill flushes flows: of uplinks that were renumbered or left the

@@ -205,6 +205,60 @@ func serve(t *testing.T, ns *lab.NS, ports ...int) {
 	}
 }
 
+// serveUDP answers each datagram with the address that it came from.
+func serveUDP(t *testing.T, ns *lab.NS, port int) {
+	t.Helper()
+	var c net.PacketConn
+	ns.MustDo(t, func() (err error) {
+		c, err = net.ListenPacket("udp4", fmt.Sprintf("%s:%d", internet, port))
+		return err
+	})
+	t.Cleanup(func() { _ = c.Close() })
+	go func() {
+		buf := make([]byte, 64)
+		for {
+			_, from, err := c.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			_, _ = c.WriteTo([]byte(netip.MustParseAddrPort(from.String()).Addr().String()), from)
+		}
+	}()
+}
+
+// flow is one UDP flow.
+type flow struct{ net.Conn }
+
+func dialUDP(t *testing.T, ns *lab.NS, to string) flow {
+	t.Helper()
+	var f flow
+	ns.MustDo(t, func() (err error) {
+		f.Conn, err = net.Dial("udp4", to)
+		return err
+	})
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+// ask sends until the answer is the wanted one, at most ten times: the first
+// packet after a change may cost the old translation its life.
+func (f flow) ask(want string) (got string) {
+	buf := make([]byte, 64)
+	for range 10 {
+		_, _ = f.Write([]byte("?"))
+		_ = f.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+		n, err := f.Read(buf)
+		if err != nil {
+			got = err.Error()
+			continue
+		}
+		if got = string(buf[:n]); got == want {
+			return got
+		}
+	}
+	return got
+}
+
 // ask connects from ns and returns the answer or the error.
 func ask(ns *lab.NS, to string) string {
 	var answer string
@@ -367,12 +421,24 @@ func TestLANListIsKept(t *testing.T) {
 		b := newBox(t)
 		serve(t, b.net, 80)
 		serve(t, b.cam, 515)
+		serveUDP(t, b.net, 53)
 		in := withList()
+		in.LANs[1].Upstream, in.LANs[1].Usable = nil, nil
+		b.turn(in)
+		old := dialUDP(t, b.cam, internet+":53")
+		if got := old.ask("100.64.1.2"); got != "100.64.1.2" {
+			t.Fatalf("without a list the flow leaves by %q, want 100.64.1.2", got)
+		}
+
+		in = withList() // the flow's mark is now of an uplink that is not in the list
 		in.Verify = addr(internet)
 		in.Forwards = []router.Forward{{Proto: "tcp", Uplink: "wan", Port: 515, To: netip.MustParseAddrPort("192.168.6.12:515")}}
 		b.turn(in)
 		b.expect(b.pc, internet+":80", "100.64.1.2 80")
 		b.expect(b.cam, internet+":80", "100.64.2.2 80")
+		if got := old.ask("100.64.2.2"); got != "100.64.2.2" {
+			t.Errorf("a flow from before the list leaves by %q, want 100.64.2.2", got)
+		}
 		b.expect(b.net, "100.64.1.2:515", "100.64.1.1 515") // a forward the operator made answers by its uplink
 
 		in.Main, in.LANs[1].Usable, in.Kill = []string{"wan"}, nil, []string{"wan2"}

@@ -14,7 +14,7 @@ import (
 // kernel is a tiny model of the kernel. It refuses what the kernel refuses
 // (adding twice, deleting what is not there, routes over devices that are down
 // or to next hops that nothing leads to) and does on its own what the kernel
-// does: addresses and links take routes with them. TestModelAgainstKernel
+// does: addresses and links take routes with them. TestPacketsFollowPlan
 // runs the same operations against both.
 type kernel struct {
 	devices  map[string]*device

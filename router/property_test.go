@@ -2,6 +2,7 @@ package router_test
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -41,6 +42,33 @@ func drawInput(t *rapid.T, k *kernel) router.Input {
 	in.Main = in.Main[:rapid.IntRange(0, len(in.Main)).Draw(t, "usable")]
 	in.Kill = slices.Clone(names)
 	in.LANs = drawLANs(t, k, in.Main)
+	return in
+}
+
+// evolve is what usually happens from one turn to the next: one thing.
+func evolve(t *rapid.T, k *kernel, in router.Input) router.Input {
+	in.Uplinks, in.Main = slices.Clone(in.Uplinks), slices.Clone(in.Main)
+	for i := range in.Uplinks {
+		in.Uplinks[i].Present = k.devices[in.Uplinks[i].Device] != nil
+	}
+	if len(in.Uplinks) == 0 {
+		return in
+	}
+	u := &in.Uplinks[rapid.IntRange(0, len(in.Uplinks)-1).Draw(t, "which")]
+	switch rapid.IntRange(0, 4).Draw(t, "what") {
+	case 0:
+		u.Lease = drawLease(t)
+	case 1:
+		u.Lease.Addr6, u.Lease.Gateway6 = netip.Prefix{}, netip.Addr{}
+	case 2:
+		in.HoldMain = !in.HoldMain
+	case 3:
+		in.Main = slices.DeleteFunc(in.Main, func(name string) bool { return name == u.Name })
+	case 4:
+		if !slices.Contains(in.Main, u.Name) {
+			in.Main = append(in.Main, u.Name)
+		}
+	}
 	return in
 }
 
@@ -123,9 +151,14 @@ func own(k *kernel, in router.Input) {
 func TestTurnsConverge(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		k := newKernel("eth0", "usb0", "wwan0", "eth1", "eth2", "eth3")
-		for range rapid.IntRange(1, 4).Draw(t, "turns") {
-			world(t, k)
-			in := drawInput(t, k)
+		var in router.Input
+		for turn := range rapid.IntRange(1, 5).Draw(t, "turns") {
+			if turn > 0 && rapid.Bool().Draw(t, "small change") {
+				in = evolve(t, k, in)
+			} else {
+				world(t, k)
+				in = drawInput(t, k)
+			}
 			own(k, in)
 			plan := router.Build(in)
 			w := newWatch(k, plan)
@@ -153,13 +186,13 @@ func TestTurnsConverge(t *testing.T) {
 type watch struct {
 	k       *kernel
 	plan    router.Plan
-	started bool // main had a default over a wanted device before the turn
-	flushed int
-	mains   []router.RouteSpec
+	started bool    // main had a default over a wanted device before the turn
+	local   [2]bool // IPv4, IPv6: no rule was without the one that keeps the LAN local
 }
 
 func newWatch(k *kernel, plan router.Plan) *watch {
-	w := &watch{k: k, plan: plan, flushed: len(k.flushed), mains: k.have(plan).Main}
+	w := &watch{k: k, plan: plan}
+	w.local = [2]bool{w.keepsLocal(false), w.keepsLocal(true)}
 	w.started = w.online()
 	return w
 }
@@ -176,8 +209,8 @@ func (w *watch) check(op router.Op) error {
 	if w.started && wanted && !w.online() {
 		return fmt.Errorf("main has no default over a usable uplink: %v", w.k.have(w.plan).Main)
 	}
-	rule := func(pref uint32) bool {
-		return slices.ContainsFunc(w.k.rules, func(r router.RuleSpec) bool { return !r.IPv6 && (r.Pref == pref || pref == 0) })
+	if w.local[0] && !w.keepsLocal(false) || w.local[1] && !w.keepsLocal(true) {
+		return fmt.Errorf("rules of ours without the one that keeps the LAN local: %v", w.k.rules)
 	}
 	switch o := op.(type) {
 	case router.SetSysctl:
@@ -185,14 +218,6 @@ func (w *watch) check(op router.Op) error {
 			if why := w.k.identity(router.TableName).Differs(w.plan.Table.Identity()); why != "" {
 				return fmt.Errorf("forwarding before the firewall: %s", why)
 			}
-		}
-	case router.AddRule:
-		if !rule(router.PrefLocalFirst) && !o.IPv6 {
-			return fmt.Errorf("a rule before the one that keeps the LAN local")
-		}
-	case router.DelRule:
-		if !rule(router.PrefLocalFirst) && !o.IPv6 && rule(0) && slices.ContainsFunc(w.plan.Rules, func(r router.RuleSpec) bool { return !r.IPv6 }) {
-			return fmt.Errorf("rules without the one that keeps the LAN local")
 		}
 	case router.FlushMark:
 		if w.plan.Hold && slices.ContainsFunc(w.plan.Rules, func(r router.RuleSpec) bool { return r.Pref == router.PrefMark+uint32(o.Uplink) }) &&
@@ -205,6 +230,13 @@ func (w *watch) check(op router.Op) error {
 		return w.held(o.RouteSpec)
 	}
 	return nil
+}
+
+// keepsLocal reports whether the family has rule 7600, or no rule of ours.
+func (w *watch) keepsLocal(ipv6 bool) bool {
+	other := func(r router.RuleSpec) bool { return r.IPv6 == ipv6 && r.Pref != router.PrefLocalFirst }
+	first := func(r router.RuleSpec) bool { return r.IPv6 == ipv6 && r.Pref == router.PrefLocalFirst }
+	return !slices.ContainsFunc(w.k.rules, other) || slices.ContainsFunc(w.k.rules, first)
 }
 
 // held refuses operations on main's defaults while main is held.
