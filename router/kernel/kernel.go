@@ -39,6 +39,7 @@ type Kernel struct {
 	nudger  *nudger
 	foreign *foreignListener
 	flushed []afterFlush
+	closed  bool
 	made    []string // Made, as of the last read of the devices
 
 	do          func(router.Op) error // executes one op; tests put failures in front
@@ -87,8 +88,13 @@ func Open(c Config) (*Kernel, error) {
 	return k, nil
 }
 
-// Close closes every socket. What is in the kernel stays.
+// Close closes every socket; a second call does nothing. What is in the kernel
+// stays.
 func (k *Kernel) Close() error {
+	if k.closed {
+		return nil
+	}
+	k.closed = true
 	k.nudger.close()
 	k.foreign.close()
 	k.nft.close()

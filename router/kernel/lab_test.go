@@ -29,6 +29,9 @@ func newBox(t *testing.T, c Config, devices ...string) (*box, *lab.NS) {
 	n := lab.New(t)
 	b := &box{ns: n.MustNS(t, "box")}
 	peer := n.MustNS(t, "peer")
+	if err := b.ns.Sysctl("net/ipv6/conf/default/accept_dad", "0"); err != nil { // no tentative addresses
+		t.Fatal(err)
+	}
 	for _, d := range devices {
 		n.MustLink(t, b.ns, d, peer, d)
 	}

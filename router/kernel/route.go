@@ -83,6 +83,11 @@ func (k *Kernel) addRoute(r router.RouteSpec) error {
 	if err == nil {
 		err = k.rtnl.do(unix.RTM_NEWROUTE, netlink.Create|netlink.Append, msg)
 	}
+	if errors.Is(err, unix.EINVAL) && r.Src.IsValid() && r.Src.Is6() {
+		// Until duplicate detection (RFC 4862 §5.4) is over, the kernel takes a
+		// new address for a wrong one. It passes at the next try.
+		err = fmt.Errorf("source %s may still be tentative: %w", r.Src, err)
+	}
 	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add route %s: %w", r, err)
 	}
