@@ -22,8 +22,10 @@ func TestForgedEchoRepliesDoNotCount(t *testing.T) {
 		serve(t, isp)
 		must(t, isp.AddAddr("lo", "203.0.113.2/32"))
 		must(t, isp.Sysctl("net/ipv4/icmp_echo_ignore_all", "1"))
+		other := uplink(t, n, here, "wan2", 7602)
+		serve(t, other)
 		forge := make(chan func(reply []byte) (from string, message []byte), 1)
-		echoer(t, isp, forge)
+		echoer(t, isp, other, forge)
 		p := prober(t)
 		for i, tt := range []struct {
 			name  string
@@ -36,6 +38,7 @@ func TestForgedEchoRepliesDoNotCount(t *testing.T) {
 			{"another token", false, func(m []byte) (string, []byte) { m[len(m)-1]++; return serverIP, m }},
 			{"no token", false, func(m []byte) (string, []byte) { return serverIP, m[:8] }},
 			{"another host", false, func(m []byte) (string, []byte) { return "203.0.113.2", m }},
+			{"the true reply over another wire", false, func(m []byte) (string, []byte) { return "wan2", m }},
 			{"a request", false, func(m []byte) (string, []byte) { m[0] = 8; return serverIP, m }},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
@@ -54,24 +57,31 @@ func TestForgedEchoRepliesDoNotCount(t *testing.T) {
 }
 
 // echoer answers one echo request per forger with what the forger makes of the
-// true reply.
-func echoer(t *testing.T, ns *lab.NS, forge <-chan func([]byte) (string, []byte)) {
+// true reply, from the address that it names; "wan2" is serverIP in namespace
+// other, which has another wire to the prober.
+func echoer(t *testing.T, ns, other *lab.NS, forge <-chan func([]byte) (string, []byte)) {
 	t.Helper()
+	out := map[string]net.PacketConn{}
+	open := func(ns *lab.NS, key, from string) {
+		must(t, ns.Do(func() error {
+			c, err := net.ListenPacket("ip4:icmp", from)
+			if err != nil {
+				return err
+			}
+			t.Cleanup(func() { _ = c.Close() })
+			out[key] = c
+			return nil
+		}))
+	}
+	open(ns, serverIP, serverIP)
+	open(ns, "203.0.113.2", "203.0.113.2")
+	open(other, "wan2", serverIP)
 	must(t, ns.Do(func() error {
 		in, err := net.ListenPacket("ip4:icmp", "0.0.0.0")
 		if err != nil {
 			return err
 		}
 		t.Cleanup(func() { _ = in.Close() })
-		out := map[string]net.PacketConn{}
-		for _, from := range []string{serverIP, "203.0.113.2"} {
-			c, err := net.ListenPacket("ip4:icmp", from)
-			if err != nil {
-				return err
-			}
-			t.Cleanup(func() { _ = c.Close() })
-			out[from] = c
-		}
 		go func() {
 			buf := make([]byte, 1500)
 			for {

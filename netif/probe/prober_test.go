@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -218,6 +219,44 @@ func TestBounds(t *testing.T) {
 		}
 		if res := ask(t, p, request("wan1", health.ICMP, serverIP, 1, long)); !res.OK {
 			t.Errorf("probe after the flood: %s", res.Reason)
+		}
+	})
+}
+
+// Every kind, alive and dead, gives its descriptors back by itself: finalizers
+// are kept from doing it.
+func TestNoDescriptorIsLeft(t *testing.T) {
+	lab.Run(t, func(t *testing.T) {
+		n := lab.New(t)
+		here := n.MustHere(t)
+		serve(t, uplink(t, n, here, "wan1", 7601))
+		p := prober(t)
+		kinds := []struct {
+			kind   health.Kind
+			target string
+		}{
+			{health.ICMP, serverIP}, {health.ICMP, "203.0.113.99"}, {health.TCP, serverIP + ":80"}, {health.TCP, serverIP + ":81"},
+			{health.DNS, serverIP + ":53"}, {health.DNS, serverIP + ":60"}, {health.HTTP, "http://203.0.113.1/ok"},
+			{health.HTTP, "http://203.0.113.1/slow"}, {health.Gateway, ""},
+		}
+		round := func() {
+			for _, k := range kinds {
+				p.Start(t.Context(), request("wan1", k.kind, k.target, 1, short))
+			}
+			p.Wait()
+		}
+		round() // what is opened once for all
+		defer debug.SetGCPercent(debug.SetGCPercent(-1))
+		files := openFiles(t)
+		for range 10 {
+			round()
+		}
+		left := openFiles(t)
+		for start := time.Now(); left > files && time.Since(start) < 5*time.Second; left = openFiles(t) {
+			time.Sleep(10 * time.Millisecond) // the server, in this process too, closes its ends
+		}
+		if left > files {
+			t.Errorf("%d descriptors after ten rounds of probes, %d before", left, files)
 		}
 	})
 }

@@ -65,7 +65,7 @@ func TestForeignRoutesCostNothing(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
 		_, isp1, _ := world(t)
 		f := follow(t, Options{})
-		f.settle(t, "start")
+		f.calm(t)
 		f.quiet(t, "start")
 		var before, after runtime.MemStats
 		runtime.GC()

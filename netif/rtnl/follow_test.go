@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +76,21 @@ func (f *follower) wait(t *testing.T, what string, ok func(*netif.Snapshot) bool
 		}
 	}
 	return time.Since(start)
+}
+
+// calm waits until the kernel has nothing more to do for IPv6 on the uplinks.
+func (f *follower) calm(t *testing.T) {
+	t.Helper()
+	f.wait(t, "link-local addresses", func(s *netif.Snapshot) bool {
+		n := 0
+		for _, a := range s.Addrs {
+			if l, _ := s.LinkByIndex(a.Link); a.Prefix.Addr().IsLinkLocalUnicast() && strings.HasPrefix(l.Name, "wan") {
+				n++
+			}
+		}
+		return n == 2
+	})
+	f.settle(t, "calm")
 }
 
 // quiet fails if a snapshot comes within a while.

@@ -20,6 +20,7 @@ func TestForeignCountsWhatOthersDelete(t *testing.T) {
 		defer us.Close()
 		port := portOf(t, us)
 		f := follow(t, Options{Own: func(p uint32) bool { return p == port }})
+		f.calm(t)
 		r := defaultVia(t, "wan1", "192.0.2.254", 7601, 0, router.Protocol)
 		there := func(want bool) func(*netif.Snapshot) bool {
 			return func(s *netif.Snapshot) bool {

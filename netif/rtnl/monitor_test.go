@@ -236,10 +236,19 @@ func TestAddresses(t *testing.T) {
 
 		// While duplicate address detection runs, an IPv6 address is no address.
 		must(t, here.AddAddr("wan1", "2001:db8::5/64"))
-		if has("2001:db8::5/64", true)(f.last) {
-			t.Error("a tentative address is in the snapshot")
-		}
-		f.wait(t, "IPv6 address after DAD", has("2001:db8::5/64", true))
+		f.wait(t, "IPv6 address after DAD", func(s *netif.Snapshot) bool {
+			if !has("2001:db8::5/64", true)(s) {
+				return false
+			}
+			addrs, err := netlink.AddrList(l, unix.AF_INET6)
+			must(t, err)
+			for _, a := range addrs {
+				if a.IP.String() == "2001:db8::5" && a.Flags&unix.IFA_F_TENTATIVE != 0 {
+					t.Error("a tentative address is in the snapshot")
+				}
+			}
+			return true
+		})
 		// Of a point-to-point address the local one counts.
 		p, _ := netlink.ParseAddr("10.64.0.2/32")
 		p.Peer = cidr("10.64.0.1/32")
@@ -275,7 +284,7 @@ func TestRefreshAnswers(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
 		world(t)
 		f := follow(t, Options{})
-		f.settle(t, "start")
+		f.calm(t)
 		f.quiet(t, "start")
 		f.Refresh()
 		select {
@@ -297,8 +306,8 @@ func TestResyncFindsWhatNobodyTold(t *testing.T) {
 		// default, by one of his own.
 		r := &netlink.Route{Dst: cidr("10.9.0.0/16"), LinkIndex: index(t, "wan1"), Scope: unix.RT_SCOPE_LINK, Table: 254, Protocol: router.Protocol}
 		must(t, netlink.RouteAdd(r))
-		f := follow(t, Options{Resync: 300 * time.Millisecond})
-		f.settle(t, "start")
+		f := follow(t, Options{Resync: 100 * time.Millisecond})
+		f.calm(t)
 		r.Protocol = unix.RTPROT_STATIC
 		must(t, netlink.RouteReplace(r))
 		f.wait(t, "resync", func(s *netif.Snapshot) bool {

@@ -271,6 +271,44 @@ func TestDumpDoesNotUndoNotifications(t *testing.T) {
 	}
 }
 
+// What a link event means for routes is told with it, before they are read again.
+func TestLinkEventReachesRoutesAtOnce(t *testing.T) {
+	up := link{Link: netif.Link{Index: 7, Name: "wan1", AdminUp: true, Carrier: true}, lower: true}
+	cable, off := up, up
+	cable.Carrier, cable.lower = false, false
+	off.AdminUp, off.Carrier, off.lower = false, false, false
+	route := netif.Route{Dst: netip.MustParsePrefix("0.0.0.0/0"), Table: 254, Link: 7, Type: unix.RTN_UNICAST}
+	down := route
+	down.LinkDown = true
+	for _, tt := range []struct {
+		name  string
+		event linkEvent
+		want  []netif.Route
+		addrs int
+	}{
+		{"as before", linkEvent{link: up}, []netif.Route{route}, 1},
+		{"cable out", linkEvent{link: cable}, []netif.Route{down}, 1},
+		{"switched off", linkEvent{link: off}, nil, 1},
+		{"gone", linkEvent{up, true}, nil, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newState()
+			s.merge(result{
+				rooms: roomAll, links: []link{up}, routes: []netif.Route{route},
+				addrs: []netif.Addr{{Link: 7, Prefix: netip.MustParsePrefix("192.0.2.10/24")}},
+			})
+			s.apply(batch{links: []linkEvent{tt.event}})
+			snap := s.snapshot()
+			if diff := cmp.Diff(tt.want, snap.Routes, cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{})); diff != "" {
+				t.Errorf("routes (-want +got):\n%s", diff)
+			}
+			if len(snap.Addrs) != tt.addrs {
+				t.Errorf("%d addresses, want %d", len(snap.Addrs), tt.addrs)
+			}
+		})
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add(linkMessage(unix.RTM_NEWLINK, 0, up|lower, 6, nil))
 	f.Add(linkMessage(unix.RTM_DELLINK, unix.AF_BRIDGE, up, 0, nil))
