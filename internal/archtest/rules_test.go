@@ -67,4 +67,3 @@ var allowedFuncs = map[string]bool{
 	// constructors of dhcpv4 that draw no random numbers
 	"github.com/insomniacslk/dhcp/dhcpv4.NewIPMaskFromString": true,
 }
-

@@ -1,0 +1,127 @@
+// Command bench measures the real daemon in a virtual internet and prints one
+// JSON line per figure. What it measures is seen by the client, the server and
+// the providers, never taken from the daemon's own log; each figure stands
+// beside a control, the same tool with nothing happening, from the same run.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"luatnetd/internal/lab"
+)
+
+// options of one run.
+type options struct {
+	binary string
+	quick  bool
+}
+
+// rounds is full, or a fifth of it for bench-quick.
+func (o options) rounds(full int) int {
+	if o.quick {
+		return max(full/5, 1)
+	}
+	return full
+}
+
+// benches in the order of docs/benchmarks.md.
+var benches = []struct {
+	name string
+	run  func(options) ([]figure, error)
+}{
+	{"carrier-loss", carrierLoss},
+	{"carrier-loss-stopped", carrierLossStopped},
+	{"failback", failback},
+	{"bump", bump},
+	{"silent-death", silentDeath},
+	{"dead-before-start", deadBeforeStart},
+	{"flips", flips},
+	{"replace", replace},
+	{"overrun", overrun},
+	{"reorder", reorder},
+	{"idle", idle},
+}
+
+func main() {
+	only := flag.String("run", "", "run the benches whose name matches this expression")
+	opt := options{}
+	flag.BoolVar(&opt.quick, "quick", false, "a fifth of the rounds")
+	flag.StringVar(&opt.binary, "luatnetd", "bin/luatnetd", "the daemon")
+	keep := flag.String("results", "test/bench/results", "where results are kept, empty for nowhere")
+	table := flag.String("table", "", "write the kept results as a table into this file and do nothing else")
+	flag.Parse()
+	if *table != "" {
+		exit(writeTable(*keep, *table))
+	}
+	code, err := lab.Enter()
+	if err != nil {
+		exit(err)
+	}
+	if !lab.Inside() {
+		os.Exit(code)
+	}
+	exit(runAll(opt, *only, *keep))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func runAll(opt options, only, keep string) error {
+	match, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-run: %w", err)
+	}
+	if opt.binary, err = filepath.Abs(opt.binary); err != nil {
+		return err
+	}
+	missed := 0
+	for _, b := range benches {
+		if !match.MatchString(b.name) {
+			continue
+		}
+		figures, err := b.run(opt)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+		for _, f := range figures {
+			f.Date, f.Load = time.Now().UTC().Format(time.RFC3339), load()
+			line, err := json.Marshal(f)
+			if err != nil {
+				return err
+			}
+			fmt.Println(string(line))
+			if !f.Held {
+				missed++
+			}
+			if keep != "" && !opt.quick {
+				if err := os.WriteFile(filepath.Join(keep, f.Bench+".json"), append(line, '\n'), 0o644); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if missed > 0 {
+		return fmt.Errorf("%d figures missed their bar", missed)
+	}
+	return nil
+}
+
+// load is the machine's load average over a minute.
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	return string(b[:min(len(b), 4)])
+}
