@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -104,3 +105,5 @@ func diff(t *testing.T, what string, want, got any) {
 }
 
 func lines(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
