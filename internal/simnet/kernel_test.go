@@ -66,20 +66,23 @@ func (w *twin) step(r *rand.Rand) string {
 	i := r.IntN(2)
 	d := w.model.Devices[devices[i]]
 	switch {
-	case r.IntN(14) == 0:
+	case r.IntN(14) == 0 || !d.Carrier && r.IntN(3) == 0: // what is down does not stay so for long
 		d.Carrier = !d.Carrier
 		if err := w.isp.SetUp(devices[i], d.Carrier); err != nil {
 			w.t.Fatal(err)
 		}
 		w.settle(i)
 		return fmt.Sprintf("carrier of %s is %v", devices[i], d.Carrier)
-	case r.IntN(25) == 0:
+	case r.IntN(25) == 0 || !d.Up && r.IntN(2) == 0:
 		op := router.SetUp{Name: devices[i], Up: !d.Up}
 		w.apply(op)
 		w.settle(i)
 		return op.String()
 	}
 	op := randomOp(r, i)
+	if have := w.model.Routes; r.IntN(10) == 0 && len(have) > 0 {
+		op = router.DelRoute{RouteSpec: have[r.IntN(len(have))]}
+	}
 	w.apply(op)
 	return op.String()
 }
@@ -105,9 +108,9 @@ func randomOp(r *rand.Rand, i int) router.Op {
 		return router.DelAddr{AddrSpec: addr}
 	case n < 60:
 		return router.AddRoute{RouteSpec: route}
-	case n < 80:
+	case n < 65:
 		return router.DelRoute{RouteSpec: route}
-	case n < 93:
+	case n < 92:
 		return router.AddRule{RuleSpec: rule}
 	}
 	return router.DelRule{RuleSpec: rule}
