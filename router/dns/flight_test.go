@@ -257,6 +257,9 @@ func TestQ25StaleEnds(t *testing.T) {
 		{"within a day", 24 * time.Hour, func(*rig) {}, true},
 		{"after a day", 24*time.Hour + 101*time.Second, func(*rig) {}, false},
 		{"replaced by NXDOMAIN", 200 * time.Second, func(g *rig) { g.resolve(www, rcode(3, authority(soa))) }, false},
+		{"replaced by NXDOMAIN for another type", 200 * time.Second, func(g *rig) {
+			g.resolve(query("w.example.com.", miekg.TypeTXT), rcode(3, authority(soa)))
+		}, false},
 		{"replaced by NODATA", 200 * time.Second, func(g *rig) { g.resolve(www, authority(soa)) }, false},
 	}
 	for _, tt := range tests {
@@ -548,6 +551,7 @@ func TestUnreachableServers(t *testing.T) {
 	g.send(www)
 	g.m.Failed(g.now, g.ask().ID)
 	g.m.Failed(g.now, g.ask().ID) // the second at once
+	g.collect()
 	if r := g.replies(); len(r) != 0 {
 		t.Fatal("gave up before a switch could help")
 	}

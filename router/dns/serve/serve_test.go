@@ -220,15 +220,27 @@ func TestMarkIsOnThePackets(t *testing.T) {
 			t.Skipf("needs nft: %v", err)
 		}
 		w := newWorld(t)
+		second, err := netlink.ParseAddr("192.0.2.10/24")
+		if err == nil {
+			var l netlink.Link
+			if l, err = netlink.LinkByName("wan0"); err == nil {
+				err = netlink.AddrAdd(l, second)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 		rules := "add table inet t; add chain inet t o { type filter hook output priority 0; }; " +
-			"add rule inet t o oifname wan0 udp dport 53 meta mark 0x100 ip saddr 192.0.2.9 counter accept; add rule inet t o oifname wan0 udp dport 53 drop"
+			"add rule inet t o oifname wan0 udp dport 53 meta mark 0x100 ip saddr 192.0.2.10 counter accept; add rule inet t o oifname wan0 udp dport 53 drop"
 		if out, err := exec.Command("nft", rules).CombinedOutput(); err != nil {
 			t.Fatalf("nft: %v: %s", err, out)
 		}
 		t.Cleanup(func() { _ = exec.Command("nft", "delete table inet t").Run() })
 		w.provider(w.ispA, a1, says("203.0.113.5"))
 		s := w.serve(serve.Config{})
-		s.SetUpstreams([]serve.Upstream{viaA})
+		from := viaA
+		from.Source = netip.MustParseAddr("192.0.2.10")
+		s.SetUpstreams([]serve.Upstream{from})
 		if m, _ := w.ask("w.example.com."); address(m) != "203.0.113.5" {
 			t.Errorf("answered %v: the question left without its mark or address", m)
 		}
@@ -481,7 +493,18 @@ func TestDNS02UnansweredQuestionsDoNotGrowMemory(t *testing.T) {
 			t.Errorf("the heap grew from %d to %d bytes", before, during)
 		}
 		w.await("all to be given up", func() bool { return s.Stats().Waiting == 0 })
+		w.await("all sockets to be closed", func() bool { return udpSockets(t) == 1 }) // the listener's
 	})
+}
+
+// udpSockets counts the UDP sockets of the test's namespace.
+func udpSockets(t *testing.T) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/thread-self/net/udp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(b), "\n") - 1
 }
 
 func heap() uint64 {
@@ -489,6 +512,34 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// TestRunEndsAtOnce: with a client connected and questions open.
+func TestRunEndsAtOnce(t *testing.T) {
+	lab.Run(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.provider(w.ispA, a1, silent)
+		s := serve.New(serve.Config{Now: boot})
+		s.SetListen(onLAN)
+		s.SetUpstreams([]serve.Upstream{viaA})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		w.await("listening", func() bool { l := s.Stats().Listeners; return len(l) == 1 && l[0].Err == nil })
+		c := &miekg.Conn{Conn: w.dial(w.phone, "tcp", "192.168.5.1:53")}
+		if err := c.WriteMsg(new(miekg.Msg).SetQuestion("w.example.com.", 1)); err != nil {
+			t.Fatal(err)
+		}
+		w.await("an open question", func() bool { return s.Stats().Asks > 0 })
+		start := time.Now()
+		cancel()
+		if err := <-done; err != nil || time.Since(start) > time.Second {
+			t.Errorf("Run = %v, %v after its context ended", err, time.Since(start))
+		}
+		if n := udpSockets(t); n != 0 {
+			t.Errorf("%d UDP sockets are left", n)
+		}
+	})
 }
 
 func TestWithoutUplinks(t *testing.T) {
