@@ -214,7 +214,6 @@ func (m *Machine) decline(now time.Time, e ARP, b *binding) {
 	}
 	m.newExchange()
 	m.send(now, message{kind: dhcpv4.MessageTypeDecline, requested: addr, server: b.lease.ServerID}, netip.Addr{})
-	m.closeARP()
 	m.forget(now)
 	m.restartSearch(now)
 }

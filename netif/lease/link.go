@@ -90,6 +90,9 @@ func (m *Machine) restartSearch(now time.Time) {
 	if !m.up {
 		return
 	}
+	if m.held == nil {
+		m.closeARP()
+	}
 	m.began, m.silent = now, 0
 	m.xid, m.id = 0, identity{}
 	m.enter(now, Init)

@@ -104,7 +104,7 @@ func TestGatewayRecognised(t *testing.T) {
 	w.step(lease.LinkDown{})
 	w.run(10 * time.Second)
 	w.step(up())
-	w.run(time.Second)
+	w.run(15 * time.Second) // into SELECTING: the ARP socket must be closed by then
 	if w.held != nil {
 		t.Error("another router with the same address was taken for the old one")
 	}

@@ -523,7 +523,11 @@ func TestProxyARPIsNoConflict(t *testing.T) {
 			return nil
 		}
 		w.step(up())
-		w.run(30 * time.Second)
+		w.run(time.Second)
+		if by == serverMAC && w.held == nil {
+			t.Error("the server's own proxy ARP was taken for a conflict")
+		}
+		w.run(29 * time.Second)
 		if w.held == nil {
 			t.Errorf("proxy %v: no lease", by)
 		}
@@ -551,4 +555,19 @@ func TestDefend(t *testing.T) {
 		t.Fatal("second claim within 10 s: want the lease given up")
 	}
 	w.wantSent("DECLINE broadcast 50 54")
+}
+
+// The clock of a lease that was given up must not disturb the next search.
+func TestOldLeaseIsOver(t *testing.T) {
+	srv := newServer()
+	srv.seconds = 120
+	w := online(t, lease.Config{}, srv)
+	srv.silent = true
+	w.step(lease.Restart{Reason: "test"})
+	w.run(10 * time.Minute)
+	for i, want := range []time.Duration{4, 8, 16, 32, 64, 64} {
+		if gap := w.sent[i+1].at.Sub(w.sent[i].at); (gap - want*time.Second).Abs() > time.Second {
+			t.Errorf("gap %d is %v, want %d s", i, gap, want)
+		}
+	}
 }

@@ -247,7 +247,6 @@ func (m *Machine) nak(now time.Time, r reply) {
 	m.trouble(now, 0)
 	m.lose(now, reason)
 	m.why = reason
-	m.closeARP()
 	m.forget(now)
 	m.restartSearch(now)
 }

@@ -374,6 +374,9 @@ func (w *world) invariants() {
 	if quiet := st.State == lease.Down || st.State == lease.Bound || st.State == lease.Renewing || st.State == lease.Stopped; w.raw == quiet {
 		w.t.Fatalf("%v: packet socket open %v in %v", w.at(), w.raw, st.State)
 	}
+	if w.arp && w.held == nil && st.State != lease.Rebooting && st.State != lease.Checking {
+		w.t.Fatalf("%v: ARP socket left open in %v", w.at(), st.State)
+	}
 	if (st.Lease == nil) != (w.held == nil) {
 		w.t.Fatalf("%v: status and actions disagree about the lease", w.at())
 	}
