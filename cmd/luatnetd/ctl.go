@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,7 +45,7 @@ func newCtl() *cobra.Command {
 		f.post("auto", "Let the configured order decide again", 0, func([]string) []string { return []string{"auto"} }),
 		f.post("probe NAME", "Check an uplink now (exnetif.check_network_status)", 1, func(a []string) []string { return []string{"probe", a[0]} }),
 		f.post("reload", "Read the configuration file again", 0, func([]string) []string { return []string{"reload"} }),
-		f.updown("uplink", "Close an uplink, or open it again"),
+		f.updown("uplink", "Close an uplink, open it again, or renew its lease"),
 		f.updown("lan", "Close a LAN, or open it again"),
 		f.version(),
 	)
@@ -165,15 +167,15 @@ func (f *ctlFlags) post(use, short string, args int, path func([]string) []strin
 }
 
 func (f *ctlFlags) updown(what, short string) *cobra.Command {
-	names := (*status.Document).UplinkNames
+	names, words := (*status.Document).UplinkNames, []string{"up", "down", "renew"}
 	if what == "lan" {
-		names = (*status.Document).LANNames
+		names, words = (*status.Document).LANNames, words[:2]
 	}
 	return &cobra.Command{
-		Use: what + " NAME up|down", Short: short, ValidArgsFunction: f.complete(names),
+		Use: what + " NAME " + strings.Join(words, "|"), Short: short, ValidArgsFunction: f.complete(names, words...),
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 || (args[1] != "up" && args[1] != "down") {
-				return usageError{fmt.Errorf("want: luatnetd ctl %s NAME up|down", what)}
+			if len(args) != 2 || !slices.Contains(words, args[1]) {
+				return usageError{fmt.Errorf("want: luatnetd ctl %s NAME %s", what, strings.Join(words, "|"))}
 			}
 			return nil
 		},
@@ -223,10 +225,10 @@ func (f *ctlFlags) reply(r ctl.Reply) error {
 }
 
 // complete offers names known to the running daemon to the shell.
-func (f *ctlFlags) complete(names func(*status.Document) []string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+func (f *ctlFlags) complete(names func(*status.Document) []string, then ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
-			return []string{"up", "down"}, cobra.ShellCompDirectiveNoFileComp
+			return then, cobra.ShellCompDirectiveNoFileComp
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()

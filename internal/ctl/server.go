@@ -32,6 +32,7 @@ const (
 	LANUp      = "lan-up"
 	LANDown    = "lan-down"
 	Probe      = "probe"
+	Renew      = "renew"
 	Reload     = "reload"
 	Plan       = "plan"
 )
@@ -153,6 +154,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /v1/auto", s.do(verb(Auto)))
 	mux.HandleFunc("POST /v1/uplink/{name}/up", s.do(verb(UplinkUp)))
 	mux.HandleFunc("POST /v1/uplink/{name}/down", s.do(verb(UplinkDown)))
+	mux.HandleFunc("POST /v1/uplink/{name}/renew", s.do(verb(Renew)))
 	mux.HandleFunc("POST /v1/lan/{name}/up", s.do(verb(LANUp)))
 	mux.HandleFunc("POST /v1/lan/{name}/down", s.do(verb(LANDown)))
 	mux.HandleFunc("POST /v1/probe/{name}", s.do(verb(Probe)))

@@ -45,6 +45,8 @@ func (e *Engine) command(c command) {
 	case ctl.Auto:
 		e.override.use, e.override.until = "", time.Time{}
 		text = "the configured order decides again"
+	case ctl.Renew:
+		text, err = e.renew(c.Name)
 	case ctl.UplinkUp, ctl.UplinkDown:
 		text, err = e.setUplink(c.Name, c.Verb == ctl.UplinkDown)
 	case ctl.LANUp, ctl.LANDown:
@@ -52,7 +54,7 @@ func (e *Engine) command(c command) {
 	default:
 		err = &ctl.Error{Status: http.StatusNotFound, Message: "unknown command " + c.Verb}
 	}
-	if err == nil && c.Verb != ctl.Probe {
+	if err == nil && c.Verb != ctl.Probe && c.Verb != ctl.Renew {
 		e.record(slog.LevelInfo, "control", text)
 		if serr := e.saveOverride(); serr != nil {
 			text += " (until the daemon restarts: " + serr.Error() + ")"
@@ -109,6 +111,19 @@ func (e *Engine) probeNow(name string) (string, error) {
 	}
 	u.monitor.Hint(e.now(), "asked by the operator")
 	return "probing " + name + "; its state now: " + u.monitor.Verdict().State.String(), nil
+}
+
+// renew asks the uplink's DHCP server to confirm the lease now.
+func (e *Engine) renew(name string) (string, error) {
+	u := e.byName(name)
+	if u == nil {
+		return "", e.unknown("uplink", name)
+	}
+	if u.client == nil {
+		return "", &ctl.Error{Status: http.StatusConflict, Message: name + " has no DHCP client", Hint: "only uplinks with address = \"dhcp\" have a lease to renew"}
+	}
+	u.client.Renew()
+	return "renewing the lease of " + name, nil
 }
 
 func (e *Engine) unknown(what, name string) error {

@@ -18,12 +18,12 @@ import (
 
 // The addresses of the virtual internet. None of them leaves the lab.
 const (
-	WebAddr  = "203.0.113.10" // the web, echo and request servers (RFC 5737)
-	EchoPort = 7              // UDP: sends every datagram back
-	RPCPort  = 8              // TCP: answers every byte with a byte
-	WebPort  = 80             // HTTP: answers the caller's address
-	PushPort = 9              // TCP: sends eight bytes each 10 ms
-	HostName = "www.lab.test" // what the lab's DNS servers know
+	WebAddr  = "203.0.113.10"    // the web, echo and request servers (RFC 5737)
+	EchoPort = 7                 // UDP: sends every datagram back
+	RPCPort  = 8                 // TCP: answers every byte with a byte
+	WebPort  = 80                // HTTP: answers the caller's address
+	PushPort = 9                 // TCP: sends eight bytes each 10 ms
+	HostName = "www.example.com" // what the lab's DNS servers know
 )
 
 // PublicAddrs are the well-known resolvers that the default probe targets
