@@ -359,7 +359,7 @@ func TestForeignMessagesIgnored(t *testing.T) {
 			w := online(t, cfg, srv)
 			srv.silent = true
 			w.until(lease.Renewing, time.Hour)
-			for _, kind := range []byte{nak, ack} {
+			for _, kind := range []byte{ack, nak} {
 				a := answer{kind: kind, xid: w.sent[len(w.sent)-1].xid, chaddr: ourMAC, server: serverIP}
 				if kind == ack {
 					a.yiaddr = firstAddr.Next()
@@ -372,6 +372,12 @@ func TestForeignMessagesIgnored(t *testing.T) {
 					tt.edit.packet(&p)
 				}
 				w.step(p)
+				if kind == nak && a.server != serverIP {
+					if w.m.Status().State != lease.Rebinding || len(w.lost) > 0 || !w.sent[len(w.sent)-1].broadcast {
+						t.Errorf("a NAK by another server: state %v, lost %v; want any server asked", w.m.Status().State, w.lost)
+					}
+					return
+				}
 				if w.m.Status().State != lease.Renewing || len(w.lost) > 0 {
 					t.Errorf("message %d moved the machine to %v, lost %v", kind, w.m.Status().State, w.lost)
 				}

@@ -124,6 +124,18 @@ func name(b []byte) string {
 	return s
 }
 
+// printable is a server's sentence for people, cut where it could be anything
+// else: a log line, a terminal's escape.
+func printable(b []byte) string {
+	const longest = 80
+	for i, c := range b {
+		if i == longest || c < ' ' || c > '~' {
+			return string(b[:i])
+		}
+	}
+	return string(b)
+}
+
 // extra picks the options that netif.Lease has no field for.
 func extra(o dhcpv4.Options) map[uint8][]byte {
 	var m map[uint8][]byte

@@ -26,6 +26,11 @@ func (m *Machine) packet(now time.Time, e Packet) {
 	case dhcpv4.MessageTypeNak:
 		if m.answers(&r) {
 			m.nak(now, r)
+		} else if m.state == Renewing {
+			// Our question went to one server, and another identifier refuses
+			// it: the server has moved, most likely. Ask all of them now, not at
+			// T2, hours from here, on an address that may be dead.
+			m.rebind(now)
 		}
 	}
 }

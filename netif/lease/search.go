@@ -241,7 +241,7 @@ func (m *Machine) trouble(now time.Time, least time.Duration) {
 // nak gives up whatever the exchange was about.
 func (m *Machine) nak(now time.Time, r reply) {
 	reason := "refused by the server"
-	if text := name(r.options.Get(dhcpv4.OptionMessage)); text != "" {
+	if text := printable(r.options.Get(dhcpv4.OptionMessage)); text != "" {
 		reason = fmt.Sprintf("refused by the server: %s", text)
 	}
 	m.trouble(now, 0)
