@@ -584,3 +584,33 @@ func TestN18_FQDN(t *testing.T) {
 		}
 	}
 }
+
+// TestS03_OfferKeepsOthersAway: an address on offer is neither offered to, nor
+// adopted by, nor granted to somebody else.
+func TestS03_OfferKeepsOthersAway(t *testing.T) {
+	r := newRig(t, config())
+	r.discover(mac(1), want("192.168.5.150"))
+	r.expect("init-reboot", r.request(mac(2), "", want("192.168.5.150")), "NAK", "")
+	r.expect("selecting", r.request(mac(3), "", want("192.168.5.150"), server("192.168.5.1")), "NAK", "")
+	if a := r.must(mac(4), want("192.168.5.150")); a == ip("192.168.5.150") {
+		t.Error("offered twice")
+	}
+	r.expect("its client", r.request(mac(1), "", want("192.168.5.150"), server("192.168.5.1")), "ACK", "192.168.5.150")
+}
+
+// TestS33_NeverOverTheLimit fills the message byte by byte over its limit.
+func TestS33_NeverOverTheLimit(t *testing.T) {
+	const room = 40
+	for n := range 60 {
+		for last := range 3 {
+			list := []Option{{53, []byte{2}}, {200, make([]byte, n)}, {201, make([]byte, 9)}}
+			if last > 0 {
+				list = append(list, Option{82, make([]byte, last)})
+			}
+			main, file, sname := layout(list, room)
+			if len(main) > room || len(file) > roomFile || len(sname) > roomSname {
+				t.Fatalf("option of %d bytes: %d, %d, %d", n, len(main), len(file), len(sname))
+			}
+		}
+	}
+}
