@@ -340,7 +340,7 @@ func TestDamagedState(t *testing.T) {
 		}
 		s.proc.Kill()
 		must(t, os.WriteFile(cfg.StateFile, []byte("not a log"), 0o600))
-		s = start(t, router, cfg).listening()
+		start(t, router, cfg).listening()
 		w.dhcp(mac(1), message(t, mac(1), dhcpv4.MessageTypeRequest, dhcpv4.OptRequestedIPAddress(must4(t, a))))
 		w.answer(mac(1), dhcpv4.MessageTypeAck) // adopted
 		if _, err := os.Stat(cfg.StateFile + ".bad"); err != nil {
