@@ -396,12 +396,11 @@ func TestStorm(t *testing.T) {
 		}
 		t.Logf("%d of %d clients served in %v, %d repeated DISCOVERs", len(acks), clients, last.Round(time.Millisecond), sent-clients)
 		t.Logf("server counted %v", s.ask("status").Counters)
-		limit := time.Second
-		if os.Getuid() != 0 || !bigBuffer(router) {
-			limit = 4 * time.Second // the kernel keeps the buffer small here
+		if len(acks) != clients || last > 3*time.Second {
+			t.Errorf("%d clients in %v, want %d well below the 4 s of a lost packet", len(acks), last, clients)
 		}
-		if len(acks) != clients || last > limit {
-			t.Errorf("%d clients in %v, want %d in %v", len(acks), last, clients, limit)
+		if bigBuffer(router) && sent != clients {
+			t.Errorf("%d requests were lost with a buffer that holds all", sent-clients)
 		}
 	})
 }
