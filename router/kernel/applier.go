@@ -63,6 +63,7 @@ type Applier struct {
 	job     *Job // applied last
 	dirty   room // rooms with failed ops
 	killed  []netif.Index
+	owed    []router.FlushMark // failed ones that no next diff asks for
 	sweeps  []dueSweep
 	backoff time.Duration
 	retryAt time.Time // zero: nothing to retry
@@ -214,6 +215,11 @@ func (a *Applier) ops(ctx context.Context, p router.Plan, rooms, planned room) (
 		flush, ok := op.(router.FlushMark)
 		return ok && slices.Contains(a.killed, flush.Uplink)
 	})
+	for _, flush := range a.owed {
+		if !slices.Contains(ops, router.Op(flush)) {
+			ops = append(ops, flush)
+		}
+	}
 	ops, stopped := a.guard.pass(ops, planned, time.Now(), a.who())
 	return ops, append(failures, stopped...)
 }
@@ -236,17 +242,27 @@ func (a *Applier) settle(j Job, ops []router.Op, failures []Failure) {
 		}
 		a.log.Warn("kernel operation failed", "op", f.Op.String(), "error", f.Err)
 	}
+	a.flushes(j.Plan, ops, failed)
+	a.schedule()
+}
+
+// flushes keeps what was flushed and what is still to be. An uplink outside of
+// the plan's Kill, whose address changed, is flushed once: it is not dead.
+func (a *Applier) flushes(p router.Plan, ops []router.Op, failed map[router.FlushMark]bool) {
+	a.owed = nil
 	for _, op := range ops {
 		flush, ok := op.(router.FlushMark)
-		if !ok || failed[flush] {
-			continue
-		}
-		a.killed = append(a.killed, flush.Uplink)
-		for _, d := range sweepAfter {
-			a.sweeps = append(a.sweeps, dueSweep{time.Now().Add(d), flush})
+		switch dead := slices.Contains(p.Kill, flush.Uplink); {
+		case !ok, dead && failed[flush]: // the next diff asks again
+		case failed[flush]:
+			a.owed = append(a.owed, flush)
+		case dead:
+			a.killed = append(a.killed, flush.Uplink)
+			for _, d := range sweepAfter {
+				a.sweeps = append(a.sweeps, dueSweep{time.Now().Add(d), flush})
+			}
 		}
 	}
-	a.schedule()
 }
 
 // schedule sets the time of the next try. A failed turn in between, for a new

@@ -338,6 +338,43 @@ func TestMemory(t *testing.T) {
 	})
 }
 
+// TestFlushOfLiving: an uplink that changed its address is flushed without
+// being dead: once, until it worked, and it can die later.
+func TestFlushOfLiving(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		flush := router.FlushMark{Uplink: 1, Mark: 0x100, Mask: 0x3f00}
+		m := &model{fail: map[string]error{flush.String(): errors.New("busy")}}
+		a := newApplier(nil)
+		a.read, a.apply, a.sweep = m.read, m.apply, m.sweep
+		moved := true
+		a.Diff = func(_ router.Have, p router.Plan) []router.Op {
+			if moved || slices.Contains(p.Kill, 1) {
+				return []router.Op{flush}
+			}
+			return nil
+		}
+		alive, dead := Job{}, Job{Plan: router.Plan{Kill: []netif.Index{1}}}
+		flushed := func(name string, j Job, want int) {
+			t.Helper()
+			a.turn(t.Context(), j)
+			if got := len(m.take()); got != want {
+				t.Errorf("%s: %d flushes, want %d", name, got, want)
+			}
+		}
+		flushed("address changed, flush fails", alive, 1)
+		moved = false
+		flushed("again", alive, 1)
+		m.fail = nil
+		flushed("and works", alive, 1)
+		flushed("done", alive, 0)
+		flushed("dead", dead, 1)
+		flushed("still dead", dead, 0)
+		if len(a.sweeps) != len(sweepAfter) {
+			t.Errorf("%d sweeps planned, want those of the death only", len(a.sweeps))
+		}
+	})
+}
+
 // TestApplierOnKernel drives a switch and a failback on the real kernel.
 func TestApplierOnKernel(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
