@@ -58,7 +58,9 @@ func (e *Engine) switched(text string) pendingEvent {
 // build makes the whole plan and hands it over if it differs from the last
 // one, or if a full read is due.
 func (e *Engine) build(now time.Time) {
-	if e.rival != "" {
+	if why := e.idle(); why != "" {
+		e.pending = nil // what was decided does not come true
+		e.announce("idle", why)
 		return
 	}
 	plan := router.Build(e.input())
@@ -141,10 +143,8 @@ func (e *Engine) applied(r kernel.Result) {
 	for _, f := range r.Failures {
 		e.record(slog.LevelWarn, "kernel", f.Error())
 	}
-	if !e.ready && len(r.Failures) == 0 {
-		e.ready = true
-		e.opt.Service.Notify("READY=1")
-		e.log.Info("ready", "took", r.Took)
+	if len(r.Failures) == 0 {
+		e.announce("took", r.Took)
 	}
 	e.flushEvents()
 }
@@ -162,6 +162,7 @@ func (e *Engine) flushEvents() {
 func (e *Engine) foreign(who string) {
 	e.log.Debug("nftables changed by somebody else", "who", who)
 	e.synced = time.Time{}
+	e.checkRival()
 }
 
 // adopt notes what a predecessor left usable: its defaults in main.
