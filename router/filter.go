@@ -32,9 +32,14 @@ func (b *builder) inWANRules() []Rule {
 		// answer and would be answered without limit.
 		Rule{icmpEcho, gotoTo(chainEcho)},
 		Rule{StateEstablished | StateRelated, accept},
-		Rule{StateInvalid, drop},
-		// The answer to a rebinding client comes from another address than asked.
-		slices.Concat(Rule{v4}, udpFromTo(67, 68), Rule{accept}))
+		Rule{StateInvalid, drop})
+	for _, u := range b.ups {
+		if u.DHCP && u.Device != "" {
+			// The answer to a rebinding client comes from another address than
+			// asked. Where no client listens a scan would get "port unreachable".
+			rules = append(rules, slices.Concat(Rule{iif(u.Device), v4}, udpFromTo(67, 68), Rule{accept}))
+		}
+	}
 	for _, a := range b.allowed(atUplink, atRouter) {
 		if a.Proto != "icmp" {
 			rules = append(rules, a.rule()...)

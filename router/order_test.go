@@ -52,9 +52,13 @@ func TestOrders(t *testing.T) {
 		{name: "failback-then-flush", before: change(twoUplinks(), standby),
 			after: change(twoUplinks(), func(in *router.Input) { in.Main, in.Kill = []string{"wan"}, []string{"wan2"} })},
 		{name: "address-change", before: twoUplinks(),
-			after: change(twoUplinks(), func(in *router.Input) { in.Uplinks[0] = wired("wan", 1, "eth0", "100.64.9.9/24", "100.64.9.1") })},
+			after: change(twoUplinks(), func(in *router.Input) {
+				in.Uplinks[0].Lease = wired("wan", 1, "eth0", "100.64.9.9/24", "100.64.9.1").Lease
+			})},
 		{name: "address-change-same-subnet", before: twoUplinks(),
-			after: change(twoUplinks(), func(in *router.Input) { in.Uplinks[0] = wired("wan", 1, "eth0", "100.64.1.77/24", "100.64.1.1") })},
+			after: change(twoUplinks(), func(in *router.Input) {
+				in.Uplinks[0].Lease = wired("wan", 1, "eth0", "100.64.1.77/24", "100.64.1.1").Lease
+			})},
 		{name: "device-gone", before: twoUplinks(), world: func(k *kernel) { k.unplug("eth0") },
 			after: change(twoUplinks(), func(in *router.Input) { onlyWAN2(in); in.Uplinks[0].Present = false })},
 		{name: "device-back", before: change(twoUplinks(), func(in *router.Input) { standby(in); in.Uplinks[0].Present = false }),

@@ -143,6 +143,10 @@ func (e *Engine) unknown(what, name string) error {
 // dryRun reads the kernel beside the loop and answers with the operations that
 // would make it equal to the plan.
 func (e *Engine) dryRun(reply chan<- answer) {
+	if why := e.idle(); why != "" {
+		reply <- answer{reply: ctl.Reply{OK: true, Text: "nothing would be done: " + why}}
+		return
+	}
 	plan := e.plan
 	e.tasks.Go(e.ctx, "plan", func(ctx context.Context) error {
 		have, err := e.inspect(ctx, plan)

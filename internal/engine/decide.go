@@ -58,7 +58,12 @@ func (e *Engine) switched(text string) pendingEvent {
 // build makes the whole plan and hands it over if it differs from the last
 // one, or if a full read is due.
 func (e *Engine) build(now time.Time) {
-	if e.rival != "" || e.settling(now) {
+	if e.settling(now) {
+		return
+	}
+	if why := e.idle(); why != "" {
+		e.pending = nil // what was decided does not come true
+		e.announce("idle", why)
 		return
 	}
 	plan := router.Build(e.input())
@@ -118,7 +123,7 @@ func (e *Engine) firewall() router.Firewall {
 func (u *uplink) forRouter() router.Uplink {
 	r := router.Uplink{
 		Name: u.cfg.Name, Index: u.index, Device: u.device, Present: u.present, Down: u.down,
-		External: u.cfg.Mode == "external", MTU: u.cfg.MTU,
+		External: u.cfg.Mode == config.ModeExternal, DHCP: u.cfg.Mode == config.ModeDHCP, MTU: u.cfg.MTU,
 	}
 	if u.lease != nil {
 		r.Lease = *u.lease
@@ -141,10 +146,8 @@ func (e *Engine) applied(r kernel.Result) {
 	for _, f := range r.Failures {
 		e.record(slog.LevelWarn, "kernel", f.Error())
 	}
-	if !e.ready && len(r.Failures) == 0 {
-		e.ready = true
-		e.opt.Service.Notify("READY=1")
-		e.log.Info("ready", "took", r.Took)
+	if len(r.Failures) == 0 {
+		e.announce("took", r.Took)
 	}
 	e.flushEvents()
 }
@@ -162,6 +165,7 @@ func (e *Engine) flushEvents() {
 func (e *Engine) foreign(who string) {
 	e.log.Debug("nftables changed by somebody else", "who", who)
 	e.synced = time.Time{}
+	e.checkRival()
 }
 
 // settleTime is how long a start waits for the DHCP clients to say whether the

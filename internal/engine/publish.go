@@ -34,6 +34,9 @@ func (e *Engine) publish(now time.Time) {
 		Health:   append([]status.Code{}, e.notes...),
 		Kernel:   e.kernelStatus(),
 	}
+	if e.rival != "" {
+		d.Health = append(d.Health, note{Code: "firewall-rival", Severity: "error", Text: e.rival})
+	}
 	if u := e.byName(e.decision.Active); u != nil {
 		d.Adapter = string(u.cfg.Adapter)
 	}

@@ -31,6 +31,7 @@ func (e *Engine) reloadFile(reply chan<- answer) {
 	}
 	e.notes = nil
 	e.cfg = cfg
+	e.checkRival()
 	if err := e.loadIndexes(); err != nil {
 		e.note("state-indexes", "error", "", "uplink numbers are not kept: "+err.Error())
 	}
@@ -65,6 +66,9 @@ func (e *Engine) immovable(c *config.Config) error {
 // adjust makes uplinks and LANs equal to the configuration. What did not
 // change is not disturbed: its lease, its verdict and its flows stay.
 func (e *Engine) adjust() {
+	if e.rival != "" {
+		return
+	}
 	var uplinks []*uplink
 	for _, c := range e.cfg.Uplinks {
 		u := e.byName(c.Name)

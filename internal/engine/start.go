@@ -43,6 +43,7 @@ func start(opt Options) (*Engine, error) {
 	if e.rtnl, err = rtnl.Open(rtnl.Options{Log: opt.Log}); err != nil {
 		return nil, errors.Join(err, e.kernel.Close())
 	}
+	e.checkRival()
 	e.applier = kernel.NewApplier(e.kernel, opt.Log)
 	e.applier.Diff = router.Diff
 	e.applier.Remember = func(h *router.Have, m kernel.Memory) {

@@ -1,0 +1,175 @@
+package netns
+
+import (
+	wire "encoding/binary"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"luatnetd/internal/lab"
+)
+
+// tap counts the IPv4 packets that arrive at a device, as the wire carries
+// them: before any filter of that machine.
+type tap struct {
+	t    *testing.T
+	fd   int
+	want func(packet) bool
+	stop chan struct{}
+	done sync.WaitGroup
+
+	mu   sync.Mutex // guards seen
+	seen map[string]int
+}
+
+// packet is what a tap looks at.
+type packet struct {
+	src, dst     netip.Addr
+	proto        byte
+	sport, dport uint16 // of TCP and UDP; type and code of ICMP
+}
+
+func (p packet) String() string {
+	if p.proto == unix.IPPROTO_ICMP {
+		return fmt.Sprintf("ICMP %d/%d from %s to %s", p.sport>>8, p.sport&0xff, p.src, p.dst)
+	}
+	return fmt.Sprintf("protocol %d from %s:%d to %s:%d", p.proto, p.src, p.sport, p.dst, p.dport)
+}
+
+func (p packet) echoReply() bool { return p.proto == unix.IPPROTO_ICMP && p.sport == 0 }
+
+// to matches what goes to an address.
+func to(addr string) func(packet) bool {
+	a := netip.MustParseAddr(addr)
+	return func(p packet) bool { return p.dst == a }
+}
+
+// from matches what comes from an address.
+func from(addr string) func(packet) bool {
+	a := netip.MustParseAddr(addr)
+	return func(p packet) bool { return p.src == a }
+}
+
+// newTap listens at the device until the test ends.
+func newTap(t *testing.T, ns *lab.NS, device string, want func(packet) bool) *tap {
+	t.Helper()
+	p := &tap{t: t, want: want, stop: make(chan struct{}), seen: map[string]int{}}
+	ns.MustDo(t, func() (err error) {
+		l, err := netlink.LinkByName(device)
+		if err != nil {
+			return err
+		}
+		if p.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+			return err
+		}
+		_ = unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20) // refused to ordinary users
+		if err := unix.SetsockoptInt(p.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
+			return err
+		}
+		if err := unix.SetsockoptTimeval(p.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 50000}); err != nil {
+			return err
+		}
+		return unix.Bind(p.fd, &unix.SockaddrLinklayer{Protocol: 0x0008, Ifindex: l.Attrs().Index}) // ETH_P_IP in network order
+	})
+	p.done.Go(p.run)
+	t.Cleanup(func() {
+		close(p.stop)
+		p.done.Wait()
+		_ = unix.Close(p.fd)
+	})
+	return p
+}
+
+func (p *tap) run() {
+	buf := make([]byte, 2048)
+	for {
+		n, _, err := unix.Recvfrom(p.fd, buf, 0)
+		if err != nil {
+			select {
+			case <-p.stop:
+				return
+			default:
+				continue
+			}
+		}
+		if k, ok := parsePacket(buf[:n]); ok && p.want(k) {
+			p.mu.Lock()
+			p.seen[k.String()]++
+			p.mu.Unlock()
+		}
+	}
+}
+
+func parsePacket(b []byte) (p packet, ok bool) {
+	if len(b) < 24 || b[0]>>4 != 4 {
+		return p, false
+	}
+	head := int(b[0]&15) * 4
+	if len(b) < head+4 {
+		return p, false
+	}
+	p.src, _ = netip.AddrFromSlice(b[12:16])
+	p.dst, _ = netip.AddrFromSlice(b[16:20])
+	p.proto = b[9]
+	p.sport, p.dport = wire.BigEndian.Uint16(b[head:]), wire.BigEndian.Uint16(b[head+2:])
+	return p, true
+}
+
+// count is how many packets were seen; it fails the test if some may have
+// been missed.
+func (p *tap) count() (n int) {
+	p.t.Helper()
+	stats, err := unix.GetsockoptTpacketStats(p.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if stats.Drops > 0 {
+		p.t.Errorf("the tap missed %d packets", stats.Drops)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range p.seen {
+		n += k
+	}
+	return n
+}
+
+// arrives waits until at least n packets were seen.
+func (p *tap) arrives(n int) {
+	p.t.Helper()
+	if err := lab.Poll(5*time.Second, func() error {
+		if got := p.count(); got < n {
+			return fmt.Errorf("%d packets arrived, want at least %d", got, n)
+		}
+		return nil
+	}); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// nothing fails the test if a packet was seen, and forgets it.
+func (p *tap) nothing(what string) {
+	p.t.Helper()
+	n := p.count()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n > 0 {
+		lines := slices.Sorted(maps.Keys(p.seen))
+		p.t.Errorf("%s: %d packets, want none:\n%s", what, n, strings.Join(lines[:min(len(lines), 20)], "\n"))
+	}
+	clear(p.seen)
+}
+
+func (p *tap) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.seen)
+}

@@ -1,0 +1,49 @@
+package netns
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// reload reads the file again, as an operator would.
+func (b *box) reload() {
+	b.t.Helper()
+	if out, code := b.ctl("reload"); code != 0 {
+		b.t.Fatalf("ctl reload: exit code %d: %s", code, out)
+	}
+}
+
+// settle waits until no address is tentative and brings a second LAN port.
+func (b *box) settle() {
+	b.t.Helper()
+	other := b.MustNS(b.t, "other")
+	b.MustLink(b.t, other, "eth0", b.Gateway, "lan2")
+	b.eventually(5*time.Second, "addresses settle", func() error {
+		if out := b.Gateway.MustRun(b.t, "ip", "addr"); strings.Contains(out, "tentative") || strings.Contains(out, "NO-CARRIER") {
+			return fmt.Errorf("tentative: %s", out)
+		}
+		return nil
+	})
+}
+
+// healthy reports whether a health code is in the status.
+func (b *box) healthy(code string) bool {
+	for _, c := range b.status().Health {
+		if c.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// planned waits until the kernel is as planned.
+func (b *box) planned() {
+	b.t.Helper()
+	b.eventually(10*time.Second, "the kernel becomes as planned", func() error {
+		if out, code := b.ctl("plan"); code != 0 || !strings.Contains(out, "the kernel is as planned") {
+			return fmt.Errorf("ctl plan: %s", out)
+		}
+		return nil
+	})
+}
