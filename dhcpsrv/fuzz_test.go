@@ -71,3 +71,19 @@ func FuzzRecord(f *testing.F) {
 		r.check()
 	})
 }
+
+// BenchmarkExchange is DISCOVER and REQUEST of a known client: two packets in,
+// two out.
+func BenchmarkExchange(b *testing.B) {
+	table := New(config(), "boot-1")
+	discover := message(b, mac(1), 1, "", raw(55, 1, 3, 6, 15, 28, 51)).ToBytes()
+	request := message(b, mac(1), 3, "192.168.5.150", raw(55, 1, 3, 6, 15, 28, 51)).ToBytes()
+	table.Handle(t0, Packet{Payload: request}) // adopted
+	now := t0
+	b.ReportAllocs()
+	for b.Loop() {
+		now = now.Add(time.Second) // below the rate limit
+		table.Handle(now, Packet{Payload: discover})
+		table.Handle(now, Packet{Payload: request})
+	}
+}

@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	simDays  = flag.Float64("sim.days", 0.1, "virtual days per seed")
-	simSeeds = flag.Int("sim.seeds", 16, "how many seeds")
+	simDays  = flag.Float64("sim.days", 0.03, "virtual days per seed")
+	simSeeds = flag.Int("sim.seeds", 12, "how many seeds")
 	simFirst = flag.Uint64("sim.first", 1, "first seed; with -sim.seeds=1 it repeats one run")
 	simLog   = flag.Bool("sim.log", false, "print everything that happened")
 )

@@ -57,7 +57,7 @@ type State struct {
 // Decision is what is to be done, and why.
 type Decision struct {
 	// Active carries new traffic. It is empty while nothing is usable, even
-	// though main may be held: LuatOS's (nil, -1).
+	// though main may be held: LuatOS's (nil, -1). Held for doubt it stays.
 	Active string
 	// Main are the uplinks with a default in main, best first. With Hold it
 	// is what main rests on as far as known, for DNS and display.

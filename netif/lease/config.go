@@ -55,7 +55,8 @@ const (
 
 	leaseDefault     = time.Hour // for a server that does not tell
 	leaseMin         = 10 * time.Second
-	leaseProvisional = time.Minute // shorter and private: a modem's stopgap
+	leaseProvisional = time.Minute     // shorter and private: a modem's stopgap …
+	settleTime       = 2 * time.Minute // … unless it stays for so long
 
 	silentBroadcast = 2 // rounds before answers are asked for by broadcast
 	silentWinner    = 6 // rounds before the client id that won before is doubted

@@ -103,9 +103,13 @@ func ttlUntil(now, expire time.Time) (ttl uint32, ok bool) {
 
 // forward answers q for a local name, nil if the name is not ours.
 func (t *hosts) forward(now time.Time, q *question, name, zone []byte) *answer {
+	list := t.byName[string(name)]
+	if len(list) == 0 {
+		return nil
+	}
 	b := build(q, rcodeOK)
 	known := false
-	for _, h := range t.byName[string(name)] {
+	for _, h := range list {
 		ttl, ok := ttlUntil(now, h.expire)
 		known = known || ok
 		if ok && (q.typ == typeA && h.addr.Is4() || q.typ == typeAAAA && h.addr.Is6()) {
@@ -123,9 +127,13 @@ func (t *hosts) forward(now time.Time, q *question, name, zone []byte) *answer {
 
 // pointer answers q for the address of a local name, nil if there is none.
 func (t *hosts) pointer(now time.Time, q *question, addr netip.Addr, zone []byte) *answer {
+	list := t.byAddr[addr.Unmap()]
+	if len(list) == 0 {
+		return nil
+	}
 	b := build(q, rcodeOK)
 	known := false
-	for _, h := range t.byAddr[addr.Unmap()] {
+	for _, h := range list {
 		ttl, ok := ttlUntil(now, h.expire)
 		known = known || ok
 		if ok && q.typ == typePTR {

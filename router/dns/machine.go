@@ -65,6 +65,7 @@ type Output struct {
 type Machine struct {
 	cfg   Config
 	home  *home
+	hosts []Host
 	guard guard
 	cache *cache
 
@@ -94,12 +95,8 @@ func New(cfg Config) (*Machine, error) {
 	if cfg.MaxPerClient == 0 {
 		cfg.MaxPerClient = defaultMaxPerClient
 	}
-	h, err := newHome(cfg.Domains)
-	if err != nil {
-		return nil, fmt.Errorf("local domain: %w", err)
-	}
 	m := &Machine{
-		cfg: cfg, home: h, cache: newCache(cfg.CacheBytes),
+		cfg: cfg, cache: newCache(cfg.CacheBytes),
 		guard:   guard{off: cfg.AllowPrivate, allowLoopback: cfg.AllowLoopback, exempt: map[string]bool{}},
 		scopes:  map[string]uint16{},
 		flights: map[string]*flight{}, asks: map[uint64]*ask{}, clients: map[netip.Addr]int{},
@@ -111,7 +108,9 @@ func New(cfg Config) (*Machine, error) {
 		}
 		m.guard.exempt[w] = true
 	}
-	m.SetHosts(nil)
+	if err := m.SetDomains(cfg.Domains); err != nil {
+		return nil, err
+	}
 	return m, nil
 }
 
@@ -142,9 +141,21 @@ func (m *Machine) Tick(now time.Time) {
 	}
 }
 
+// SetDomains replaces the domains of the LANs. On an error nothing changes.
+func (m *Machine) SetDomains(domains []string) error {
+	h, err := newHome(domains)
+	if err != nil {
+		return fmt.Errorf("local domain: %w", err)
+	}
+	m.home, m.cfg.Domains = h, slices.Clone(domains)
+	m.SetHosts(m.hosts)
+	return nil
+}
+
 // SetHosts replaces the local names. The names that cannot be served are
 // returned; the others are in force.
 func (m *Machine) SetHosts(list []Host) (bad []string) {
+	m.hosts = slices.Clone(list)
 	domain := "lan"
 	if len(m.cfg.Domains) > 0 {
 		domain = m.cfg.Domains[0]

@@ -106,6 +106,10 @@ func TestQ10SizesAndQ05Truncation(t *testing.T) {
 		}
 		m.Extra = append(parse([]string{"ns.example.com. 60 IN A 203.0.113.7"}), m.Extra...)
 	}
+	absent := func(m *miekg.Msg) {
+		m.Rcode = miekg.RcodeNameError
+		authority(soa, "example.com. 60 IN TXT "+strings.Repeat("n", 250), "example.com. 60 IN TXT "+strings.Repeat("m", 250))(m)
+	}
 	tests := []struct {
 		name    string
 		edns    []func(*miekg.Msg)
@@ -117,6 +121,7 @@ func TestQ10SizesAndQ05Truncation(t *testing.T) {
 	}{
 		{"Q05 RFC1035-4.2.1 no EDNS", nil, false, long, true, 0, 512},
 		{"Q05 RFC2181-9 only extras cut", nil, false, extra, false, 1, 512},
+		{"Q05 RFC2308-3 the SOA of a negative answer cut", nil, false, absent, true, 0, 512},
 		{"Q10 RFC6891-6.2.3 size 100 is 512", []func(*miekg.Msg){withEDNS(100, false)}, false, long, true, 0, 512},
 		{"Q10 RFC6891-6.2.5 size 1232", []func(*miekg.Msg){withEDNS(1232, false)}, false, long, false, 10, 1232},
 		{"Q10 size 4096 is our 1232", []func(*miekg.Msg){withEDNS(4096, false)}, false, long, false, 10, 1232},

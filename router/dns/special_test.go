@@ -161,6 +161,26 @@ func TestLocalNames(t *testing.T) {
 	}
 }
 
+func TestDomainsMayChange(t *testing.T) {
+	g := newRig(t, Config{Domains: []string{"old.example"}}, wanA)
+	g.m.SetHosts([]Host{{Name: "phone", Addr: netip.MustParseAddr("192.168.5.100")}})
+	if err := g.m.SetDomains([]string{"a..b"}); err == nil {
+		t.Error("took the domain a..b")
+	}
+	if got := outcome(g.send(query("phone.old.example.", 1))); got != "192.168.5.100" {
+		t.Errorf("after a refused change: %s", got)
+	}
+	if err := g.m.SetDomains([]string{"new.example"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := outcome(g.send(query("phone.new.example.", 1))); got != "192.168.5.100" {
+		t.Errorf("the name did not move to the new domain: %s", got)
+	}
+	if got := g.send(query("phone.old.example.", 1)); got != nil || len(g.asks()) != 1 {
+		t.Errorf("the old domain is still ours: %v", got)
+	}
+}
+
 func TestServers(t *testing.T) {
 	ap := func(s ...string) []netip.AddrPort {
 		var list []netip.AddrPort

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { lab.Main(m) }
 //	phone 192.168.5.100 ── lan0 192.168.5.1 ROUTER 192.0.2.9    wan0 ── 192.0.2.1 and .2       ispA
 //	                                        ROUTER 198.51.100.9 wan1 ── 198.51.100.1           ispB
 type world struct {
-	t                 *testing.T
+	t                 testing.TB
 	net               *lab.Net
 	phone, ispA, ispB *lab.NS
 	s                 *serve.Server
@@ -52,7 +52,7 @@ func boot() time.Time {
 	return time.Unix(0, ts.Nano()).UTC()
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	n := lab.New(t)
 	w := &world{t: t, net: n, phone: n.MustNS(t, "phone"), ispA: n.MustNS(t, "ispA"), ispB: n.MustNS(t, "ispB")}
@@ -114,7 +114,7 @@ func (w *world) serve(cfg serve.Config) *serve.Server {
 	return s
 }
 
-type testLog struct{ t *testing.T }
+type testLog struct{ t testing.TB }
 
 func (l testLog) Write(p []byte) (int, error) {
 	l.t.Logf("%s", p)

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,9 +24,6 @@ import (
 )
 
 func TestDaemonDoesNotLinkTheTestLibrary(t *testing.T) {
-	if lab.Inside() {
-		t.Log("runs go, which needs no network")
-	}
 	out, err := exec.Command("go", "list", "-deps", ".").Output()
 	if errors.Is(err, exec.ErrNotFound) || (err != nil && !haveSource()) {
 		t.Skipf("needs the go command and the source: %v", err)
@@ -220,15 +216,27 @@ func TestMarkIsOnThePackets(t *testing.T) {
 			t.Skipf("needs nft: %v", err)
 		}
 		w := newWorld(t)
+		second, err := netlink.ParseAddr("192.0.2.10/24")
+		if err == nil {
+			var l netlink.Link
+			if l, err = netlink.LinkByName("wan0"); err == nil {
+				err = netlink.AddrAdd(l, second)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 		rules := "add table inet t; add chain inet t o { type filter hook output priority 0; }; " +
-			"add rule inet t o oifname wan0 udp dport 53 meta mark 0x100 ip saddr 192.0.2.9 counter accept; add rule inet t o oifname wan0 udp dport 53 drop"
+			"add rule inet t o oifname wan0 udp dport 53 meta mark 0x100 ip saddr 192.0.2.10 counter accept; add rule inet t o oifname wan0 udp dport 53 drop"
 		if out, err := exec.Command("nft", rules).CombinedOutput(); err != nil {
 			t.Fatalf("nft: %v: %s", err, out)
 		}
 		t.Cleanup(func() { _ = exec.Command("nft", "delete table inet t").Run() })
 		w.provider(w.ispA, a1, says("203.0.113.5"))
 		s := w.serve(serve.Config{})
-		s.SetUpstreams([]serve.Upstream{viaA})
+		from := viaA
+		from.Source = netip.MustParseAddr("192.0.2.10")
+		s.SetUpstreams([]serve.Upstream{from})
 		if m, _ := w.ask("w.example.com."); address(m) != "203.0.113.5" {
 			t.Errorf("answered %v: the question left without its mark or address", m)
 		}
@@ -323,127 +331,6 @@ func chi2(values []int, low, high, classes int) float64 {
 	return x
 }
 
-// TestQ06Pipelining: 100 questions in one write, then FIN, as in RFC 7766
-// §6.2.1.1; the answers come in the order in which they are found.
-func TestQ06Pipelining(t *testing.T) {
-	lab.Run(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.provider(w.ispA, a1, func(rw miekg.ResponseWriter, q *miekg.Msg) {
-			if strings.HasPrefix(q.Question[0].Name, "n0.") {
-				time.Sleep(250 * time.Millisecond) // the provider is slow for this one
-			}
-			says("203.0.113.5")(rw, q)
-		})
-		s := w.serve(serve.Config{})
-		s.SetUpstreams([]serve.Upstream{{Name: "wan", Device: "wan0", Servers: []netip.AddrPort{a1}}})
-		c := w.dial(w.phone, "tcp", "192.168.5.1:53")
-		var all []byte
-		for i := range 100 {
-			q := new(miekg.Msg).SetQuestion(fmt.Sprintf("n%d.example.com.", i), 1)
-			q.Id = uint16(i)
-			b, err := q.Pack()
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(append(all, byte(len(b)>>8), byte(len(b))), b...)
-		}
-		if _, err := c.Write(all); err != nil {
-			t.Fatal(err)
-		}
-		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
-			t.Fatal(err)
-		}
-		got := map[uint16]bool{}
-		var last uint16
-		dc := &miekg.Conn{Conn: c}
-		_ = c.SetReadDeadline(time.Now().Add(6 * time.Second))
-		for range 100 {
-			m, err := dc.ReadMsg()
-			if err != nil {
-				t.Fatalf("after %d answers: %v", len(got), err)
-			}
-			if address(m) != "203.0.113.5" {
-				t.Errorf("answer %v", m)
-			}
-			got[m.Id], last = true, m.Id
-		}
-		if len(got) != 100 || last != 0 {
-			t.Errorf("%d different answers, the slow one was not last but %d", len(got), last)
-		}
-		if _, err := dc.ReadMsg(); err == nil {
-			t.Error("the connection stays open after the last answer")
-		}
-	})
-}
-
-func TestQ07ConnectionsAreBounded(t *testing.T) {
-	lab.Run(t, func(t *testing.T) {
-		w := newWorld(t)
-		s := w.serve(serve.Config{})
-		for range 20 { // one client: 8 are served
-			w.dial(w.phone, "tcp", "192.168.5.1:53")
-		}
-		w.await("8 connections", func() bool { return s.Stats().Conns == 8 })
-		if m, _ := w.ask("localhost."); address(m) != "127.0.0.1" {
-			t.Errorf("UDP suffers: %v", m)
-		}
-	})
-}
-
-func TestListenersWaitForTheirDevice(t *testing.T) {
-	lab.Run(t, func(t *testing.T) {
-		w := newWorld(t)
-		s := w.serve(serve.Config{})
-		late := netip.MustParseAddr("192.168.6.1")
-		s.SetListen(append(onLAN, serve.Listen{Device: "lan1", Addr: late}))
-		w.await("lan1 reported missing", func() bool {
-			l := s.Stats().Listeners
-			return len(l) == 2 && errors.Is(l[1].Err, syscall.ENODEV)
-		})
-		tablet := w.net.MustNS(t, "tablet")
-		answers := func() bool {
-			m, _, err := w.try(tablet, late, "localhost.", 300*time.Millisecond)
-			return err == nil && address(m) == "127.0.0.1"
-		}
-		for _, round := range []string{"made", "made anew"} {
-			w.wire("lan1", "192.168.6.1/24", tablet, "192.168.6.2/24")
-			w.await("an answer on lan1, "+round, answers)
-			l, err := netlink.LinkByName("lan1")
-			if err == nil {
-				err = netlink.LinkDel(l)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		if m, _ := w.ask("localhost."); address(m) != "127.0.0.1" {
-			t.Errorf("the other LAN suffers: %v", m)
-		}
-	})
-}
-
-func TestQ30NothingIsAnsweredOnAnUplink(t *testing.T) {
-	lab.Run(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.serve(serve.Config{})
-		if err := w.ispA.AddRoute("192.168.5.0/24", "192.0.2.9"); err != nil {
-			t.Fatal(err)
-		}
-		for _, at := range []string{"192.0.2.9", "192.168.5.1"} {
-			if m, _, err := w.try(w.ispA, netip.MustParseAddr(at), "localhost.", 300*time.Millisecond); err == nil {
-				t.Errorf("answered %v to the uplink's side at %s", m, at)
-			}
-			w.ispA.MustDo(t, func() error {
-				if c, err := net.DialTimeout("tcp", at+":53", 300*time.Millisecond); err == nil {
-					_ = c.Close()
-					t.Errorf("took a TCP connection from the uplink's side at %s", at)
-				}
-				return nil
-			})
-		}
-	})
-}
-
 // TestDNS02UnansweredQuestionsDoNotGrowMemory: 10,000 questions that nobody
 // answers, from one client; another client and the cache are served meanwhile.
 func TestDNS02UnansweredQuestionsDoNotGrowMemory(t *testing.T) {
@@ -481,7 +368,18 @@ func TestDNS02UnansweredQuestionsDoNotGrowMemory(t *testing.T) {
 			t.Errorf("the heap grew from %d to %d bytes", before, during)
 		}
 		w.await("all to be given up", func() bool { return s.Stats().Waiting == 0 })
+		w.await("all sockets to be closed", func() bool { return udpSockets(t) == 1 }) // the listener's
 	})
+}
+
+// udpSockets counts the UDP sockets of the test's namespace.
+func udpSockets(t *testing.T) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/thread-self/net/udp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(b), "\n") - 1
 }
 
 func heap() uint64 {
@@ -489,6 +387,34 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// TestRunEndsAtOnce: with a client connected and questions open.
+func TestRunEndsAtOnce(t *testing.T) {
+	lab.Run(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.provider(w.ispA, a1, silent)
+		s := serve.New(serve.Config{Now: boot})
+		s.SetListen(onLAN)
+		s.SetUpstreams([]serve.Upstream{viaA})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		w.await("listening", func() bool { l := s.Stats().Listeners; return len(l) == 1 && l[0].Err == nil })
+		c := &miekg.Conn{Conn: w.dial(w.phone, "tcp", "192.168.5.1:53")}
+		if err := c.WriteMsg(new(miekg.Msg).SetQuestion("w.example.com.", 1)); err != nil {
+			t.Fatal(err)
+		}
+		w.await("an open question", func() bool { return s.Stats().Asks > 0 })
+		start := time.Now()
+		cancel()
+		if err := <-done; err != nil || time.Since(start) > time.Second {
+			t.Errorf("Run = %v, %v after its context ended", err, time.Since(start))
+		}
+		if n := udpSockets(t); n != 0 {
+			t.Errorf("%d UDP sockets are left", n)
+		}
+	})
 }
 
 func TestWithoutUplinks(t *testing.T) {

@@ -37,7 +37,7 @@ type Host = dns.Host
 
 // Server answers the LAN's clients.
 type Server struct {
-	cfg    Config
+	cfg    Config // DNS.Domains is guarded by mu, the rest never changes
 	log    *slog.Logger
 	relist chan struct{} // capacity 1: the wanted listeners changed, or one ended
 	wake   chan struct{} // capacity 1: the machine's next instant moved forward
@@ -111,11 +111,13 @@ func (s *Server) Run(ctx context.Context) error {
 
 // start makes a machine and hands it what was set before.
 func (s *Server) start(ctx context.Context) error {
-	cfg := s.cfg.DNS
 	id, err := randomIDs()
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	cfg := s.cfg.DNS
+	s.mu.Unlock()
 	cfg.ID = id
 	m, err := dns.New(cfg)
 	if err != nil {
@@ -266,6 +268,19 @@ func (s *Server) SetUpstreams(list []Upstream) {
 	if s.machine != nil {
 		s.machine.SetUpstreams(s.cfg.Now(), list)
 	}
+}
+
+// SetDomains replaces the domains of the LANs. On an error nothing changes.
+func (s *Server) SetDomains(domains []string) error {
+	s.mu.Lock()
+	defer s.settle()
+	if s.machine != nil {
+		if err := s.machine.SetDomains(domains); err != nil {
+			return err
+		}
+	}
+	s.cfg.DNS.Domains = slices.Clone(domains)
+	return nil
 }
 
 // SetNames replaces the local names.
