@@ -1,16 +1,119 @@
 package engine
 
 import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
 	"luatnetd/internal/config"
+	"luatnetd/internal/host"
+	"luatnetd/internal/store"
+	"luatnetd/netif"
 	"luatnetd/netif/dhcp"
-	"luatnetd/netif/health"
+	"luatnetd/netif/lease"
 )
+
+// maxRecord bounds the file that remembers a lease.
+const maxRecord = 64 << 10
+
+// leaseEvent is what an uplink's DHCP client says.
+type leaseEvent struct {
+	name   string
+	client *dhcp.Client
+	dhcp.Event
+}
+
+// runClient keeps the uplink's DHCP client in step with its configuration and
+// its device: a client belongs to one device.
+func (e *Engine) runClient(u *uplink) {
+	if u.client != nil && u.clientDevice != u.device {
+		u.closeClient(false)
+	}
+	if u.cfg.Mode != config.ModeDHCP || u.device == "" {
+		return
+	}
+	if u.client == nil {
+		e.openClient(u)
+	}
+	u.client.Link(e.dhcpLink(u))
+}
+
+func (e *Engine) openClient(u *uplink) {
+	id, err := lease.ParseClientID(u.cfg.ClientID)
+	if err != nil {
+		id = lease.ClientID{} // auto; the configuration was checked
+	}
+	name := u.cfg.Name
+	path := filepath.Join(e.stateDir, "lease-"+name)
+	client := dhcp.New(dhcp.Config{
+		Device: u.device, Now: e.now, Log: e.log.With("uplink", name),
+		Lease: lease.Config{ClientID: id, Hostname: hostname(u.cfg.Hostname), Avoid: e.lanPrefixes(), Ours: e.lanMACs(), BootID: host.BootID()},
+		Load: func() ([]byte, error) {
+			b, err := store.ReadFile(path, maxRecord)
+			if errors.Is(err, store.ErrMissing) {
+				return nil, nil
+			}
+			return b, err
+		},
+		Save: func(b []byte) error { _, err := store.WriteFile(path, b, 0o600); return err },
+	})
+	ctx, cancel := context.WithCancel(e.ctx)
+	u.client, u.clientDevice, u.stopClient = client, u.device, cancel
+	e.tasks.Go(ctx, "dhcp "+name, client.Run)
+	e.tasks.Go(ctx, "dhcp events "+name, func(ctx context.Context) error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case ev := <-client.Events():
+				if !e.post(ctx, leaseEvent{name: name, client: client, Event: ev}) {
+					return nil
+				}
+			}
+		}
+	})
+}
+
+// closeClient ends the client; release gives the address back first.
+func (u *uplink) closeClient(release bool) {
+	if u.client == nil {
+		return
+	}
+	client, stop := u.client, u.stopClient
+	u.client, u.stopClient, u.clientDevice = nil, nil, ""
+	if !release {
+		stop()
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+		defer cancel()
+		_ = client.Release(ctx) // a server that is gone gets no word
+		stop()
+	}()
+}
+
+// releaseTimeout bounds the wait for a RELEASE to leave.
+const releaseTimeout = 2 * time.Second
+
+// leased takes what a DHCP client says.
+func (e *Engine) leased(ev leaseEvent) {
+	u := e.byName(ev.name)
+	if u == nil || u.client != ev.client {
+		return // its client was replaced while the event was on its way
+	}
+	u.leaseState, u.inherits = ev.State, false
+	e.setLease(u, ev.Lease, ev.Reason)
+}
 
 // dhcpLink is the level of an uplink's link as its DHCP client needs it.
 func (e *Engine) dhcpLink(u *uplink) dhcp.Link {
 	l := dhcp.Link{
 		Present: u.present && !u.down, Carrier: u.link.Carrier && !u.down,
-		Index: u.link.Index, MAC: u.link.MAC, MTU: u.link.MTU, Name: u.device,
+		Index: u.link.Index, MAC: u.link.MAC, MTU: u.link.MTU, Addrs: []netip.Prefix{},
 	}
 	for _, a := range e.snap.AddrsOf(u.link.Index) {
 		l.Addrs = append(l.Addrs, a.Prefix)
@@ -18,26 +121,33 @@ func (e *Engine) dhcpLink(u *uplink) dhcp.Link {
 	return l
 }
 
-// policyOf is an uplink's check in the words of the health room.
-func policyOf(c config.Uplink) health.Policy {
-	p := health.Policy{
-		Interval: c.Check.Interval, MissInterval: c.Check.IntervalMiss, Timeout: c.Check.Timeout,
-		FailAfter: c.Check.FailAfter, RecoverAfter: c.Check.RecoverAfter, HoldDown: c.Check.HoldDown,
+// lanPrefixes are the subnets that no lease may overlap.
+func (e *Engine) lanPrefixes() (list []netip.Prefix) {
+	for _, l := range e.cfg.LANs {
+		list = append(list, l.Address)
 	}
-	if c.Metered {
-		p.Interval = c.Check.IntervalMetered
-	}
-	for _, m := range c.Check.Methods {
-		switch m {
-		case config.MethodNone:
-			p.Trust = true
-		case config.MethodGateway:
-			p.Targets = append(p.Targets, health.Target{Kind: health.Gateway})
+	return list
+}
+
+// lanMACs are those of our own LANs: an answer from one of them is our own
+// server, heard through a loop.
+func (e *Engine) lanMACs() (list []netif.MAC) {
+	for _, l := range e.cfg.LANs {
+		if link, ok := e.snap.LinkByName(l.Device); ok && !link.MAC.IsZero() {
+			list = append(list, link.MAC)
 		}
 	}
-	for _, t := range c.Check.Targets {
-		kind, address := config.SplitTarget(t)
-		p.Targets = append(p.Targets, health.Target{Kind: health.Kind(kind), Address: address})
+	return list
+}
+
+// hostname is the configured name, or the machine's own.
+func hostname(configured string) string {
+	if configured != "" {
+		return configured
 	}
-	return p
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"luatnetd/internal/config"
 	"luatnetd/netif/failover"
 	"luatnetd/router"
 	"luatnetd/router/kernel"
@@ -57,7 +58,7 @@ func (e *Engine) switched(text string) pendingEvent {
 // build makes the whole plan and hands it over if it differs from the last
 // one, or if a full read is due.
 func (e *Engine) build(now time.Time) {
-	if e.rival != "" {
+	if e.rival != "" || e.settling(now) {
 		return
 	}
 	plan := router.Build(e.input())
@@ -163,8 +164,34 @@ func (e *Engine) foreign(who string) {
 	e.synced = time.Time{}
 }
 
-// adopt notes what a predecessor left usable: its defaults in main.
+// settleTime is how long a start waits for the DHCP clients to say whether the
+// addresses that a predecessor left are still theirs.
+const settleTime = 500 * time.Millisecond
+
+// settling reports whether that wait goes on. A plan made before would take
+// the addresses away.
+func (e *Engine) settling(now time.Time) bool {
+	if !now.Before(e.settle) {
+		return false
+	}
+	for _, u := range e.uplinks {
+		if u.inherits {
+			return true
+		}
+	}
+	return false
+}
+
+// adopt notes what a predecessor left: addresses of DHCP uplinks, and which
+// uplinks were usable, by their defaults in main.
 func (e *Engine) adopt(now time.Time) {
+	e.settle = now.Add(settleTime)
+	for _, u := range e.uplinks {
+		l, ok := e.snap.LinkByName(u.device)
+		for _, a := range e.snap.AddrsOf(l.Index) {
+			u.inherits = u.inherits || ok && u.cfg.Mode == config.ModeDHCP && a.Proto == router.Protocol
+		}
+	}
 	for _, r := range e.snap.Routes {
 		if r.Protocol != router.Protocol || r.Table != router.TableMain || r.Dst.Bits() != 0 {
 			continue

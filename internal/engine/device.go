@@ -17,6 +17,9 @@ func (e *Engine) sensed(s *netif.Snapshot) {
 	e.snap = s
 	if first {
 		e.adjust()
+		for _, u := range e.uplinks {
+			u.device = e.resolve(u.cfg)
+		}
 		e.adopt(e.now())
 	}
 }

@@ -77,6 +77,7 @@ type Engine struct {
 	started  time.Time
 	turns    uint64
 	synced   time.Time // when the last full read was asked for
+	settle   time.Time // end of the wait for inherited addresses
 	ready    bool
 
 	namesStale bool // local names or listeners changed since the DNS server heard of them
@@ -170,6 +171,9 @@ func (e *Engine) sleep(now time.Time) time.Duration {
 		next = sooner(next, u.monitor.Next())
 	}
 	next = sooner(next, e.decision.Next)
+	if e.settling(now) {
+		next = sooner(next, e.settle)
+	}
 	next = sooner(next, e.override.until)
 	return max(next.Sub(now), time.Millisecond)
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"luatnetd/dhcpsrv"
 	"luatnetd/dhcpsrv/serve"
 	"luatnetd/internal/config"
 	"luatnetd/internal/host"
@@ -25,7 +26,7 @@ type lan struct {
 // lanEvent is what a LAN's DHCP server says.
 type lanEvent struct {
 	lan string
-	serve.Event
+	dhcpsrv.Event
 }
 
 // startLAN starts the services of a LAN, or stops them while it is down.
@@ -68,15 +69,18 @@ func (l *lan) stop() {
 func (e *Engine) dhcpConfig(l *lan) serve.Config {
 	d := l.cfg.DHCP
 	c := serve.Config{
-		LAN: l.cfg.Name, Device: l.cfg.Device, Address: l.cfg.Address, PoolStart: d.PoolStart, PoolEnd: d.PoolEnd,
-		Lease: d.Lease, DNS: d.DNS, Domain: d.Domain, Now: e.now, BootID: host.BootID(), Log: e.log,
+		Config: dhcpsrv.Config{
+			LAN: l.cfg.Name, Address: l.cfg.Address, PoolStart: d.PoolStart, PoolEnd: d.PoolEnd,
+			Lease: d.Lease, DNS: d.DNS, Domain: d.Domain, Hostname: hostname(""),
+		},
+		Device: l.cfg.Device, Now: e.now, BootID: host.BootID(), Log: e.log,
 		StateFile: filepath.Join(e.stateDir, "leases-"+l.cfg.Name),
 	}
 	for _, h := range d.Hosts {
-		c.Hosts = append(c.Hosts, serve.Host{Name: h.Name, MACs: h.MACs, Address: h.Address, Lease: h.Lease})
+		c.Hosts = append(c.Hosts, dhcpsrv.Host{Name: h.Name, MACs: h.MACs, Address: h.Address, Lease: h.Lease})
 	}
 	for _, o := range d.Options {
-		c.Options = append(c.Options, serve.Option{Code: o.Code, Value: o.Value})
+		c.Options = append(c.Options, dhcpsrv.Option{Code: o.Code, Value: o.Value})
 	}
 	return c
 }

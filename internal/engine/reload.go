@@ -1,20 +1,15 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"reflect"
-	"time"
+	"slices"
 
 	"luatnetd/internal/config"
 	"luatnetd/internal/ctl"
-	"luatnetd/internal/host"
-	"luatnetd/internal/store"
-	"luatnetd/netif/dhcp"
 	"luatnetd/netif/health"
 )
 
@@ -80,7 +75,7 @@ func (e *Engine) adjust() {
 		uplinks = append(uplinks, u)
 	}
 	for _, old := range e.uplinks {
-		if !contains(uplinks, old) {
+		if !slices.Contains(uplinks, old) {
 			old.closeClient(true)
 		}
 	}
@@ -117,70 +112,9 @@ func (e *Engine) configure(u *uplink, c config.Uplink) {
 		u.monitor.SetPolicy(e.now(), policyOf(c))
 	}
 	same := old.Mode == c.Mode && old.ClientID == c.ClientID && old.Hostname == c.Hostname && old.Device == c.Device && old.Match == c.Match
-	if same && old.Name != "" {
+	if same || old.Name == "" {
 		return
 	}
-	u.closeClient(old.Name != "")
-	if old.Name != "" {
-		e.setLease(u, nil, "its configuration changed")
-	}
-	if c.Mode == config.ModeDHCP {
-		e.openClient(u)
-	}
-}
-
-// openClient starts the DHCP client of an uplink. A lease that a predecessor
-// left in the kernel is believed until the server says otherwise.
-func (e *Engine) openClient(u *uplink) {
-	path := filepath.Join(e.stateDir, "lease-"+u.cfg.Name)
-	name := u.cfg.Name
-	u.client = dhcp.New(dhcp.Config{
-		Uplink: name, ClientID: u.cfg.ClientID, Hostname: u.cfg.Hostname, Mark: e.marks.Of(u.index),
-		Now: e.now, BootID: host.BootID(), Log: e.log,
-		Load: func() ([]byte, error) { return store.ReadFile(path, 64<<10) },
-		Save: func(b []byte) error { _, err := store.WriteFile(path, b, 0o600); return err },
-	})
-	ctx, cancel := context.WithCancel(e.ctx)
-	u.stopClient = cancel
-	client := u.client
-	e.tasks.Go(ctx, "dhcp "+name, client.Run)
-	e.tasks.Go(ctx, "dhcp events "+name, func(ctx context.Context) error {
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case ev := <-client.Events():
-				if !e.post(ctx, leaseEvent{name: name, Event: ev}) {
-					return nil
-				}
-			}
-		}
-	})
-}
-
-func (u *uplink) closeClient(release bool) {
-	if u.client == nil {
-		return
-	}
-	client, stop := u.client, u.stopClient
-	u.client, u.stopClient = nil, nil
-	if !release {
-		stop()
-		return
-	}
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		client.Release(ctx)
-		stop()
-	}()
-}
-
-func contains(list []*uplink, u *uplink) bool {
-	for _, x := range list {
-		if x == u {
-			return true
-		}
-	}
-	return false
+	u.closeClient(true)
+	e.setLease(u, nil, "its configuration changed")
 }

@@ -23,21 +23,17 @@ type uplink struct {
 	link    netif.Link
 	present bool
 
-	client     *dhcp.Client // nil unless address = "dhcp"
-	stopClient context.CancelFunc
-	lease      *netif.Lease // nil: no address
-	leaseState string
-	refused    string // why a lease that was offered is not used
-	inPlan     uint64 // first job whose plan holds the lease
-	adopted    bool   // a predecessor left its default in main
-	down       bool   // closed by the operator
-	state      health.State
-}
-
-// leaseEvent is what an uplink's DHCP client says.
-type leaseEvent struct {
-	name string
-	dhcp.Event
+	client       *dhcp.Client // nil unless address = "dhcp"
+	clientDevice string
+	stopClient   context.CancelFunc
+	lease        *netif.Lease // nil: no address
+	leaseState   string
+	refused      string // why a lease that was offered is not used
+	inPlan       uint64 // first job whose plan holds the lease
+	adopted      bool   // a predecessor left its default in main
+	inherits     bool   // a predecessor left its address, and the DHCP client has not said a word yet
+	down         bool   // closed by the operator
+	state        health.State
 }
 
 // observe brings the levels of every uplink up to date.
@@ -51,9 +47,7 @@ func (e *Engine) sense(u *uplink, now time.Time) {
 	u.device = e.resolve(u.cfg)
 	u.link, u.present = e.snap.LinkByName(u.device)
 	u.down = e.override.downUplinks[u.cfg.Name]
-	if u.client != nil {
-		u.client.Link(e.dhcpLink(u))
-	}
+	e.runClient(u)
 	switch u.cfg.Mode {
 	case config.ModeStatic:
 		e.setLease(u, staticLease(u.cfg), "")
@@ -80,19 +74,6 @@ func (e *Engine) noteState(u *uplink) {
 	e.record(slog.LevelInfo, "UPLINK", u.cfg.Name+" is "+v.State.String()+": "+v.Reason,
 		"uplink", u.cfg.Name, "from", u.state.String(), "to", v.State.String())
 	u.state = v.State
-}
-
-// leased takes what a DHCP client says.
-func (e *Engine) leased(ev leaseEvent) {
-	u := e.byName(ev.name)
-	if u == nil {
-		return // its uplink was removed while the event was on its way
-	}
-	u.leaseState = ev.State
-	if ev.StateOnly {
-		return
-	}
-	e.setLease(u, ev.Lease, ev.Reason)
 }
 
 // setLease makes l the uplink's addresses; nil withdraws them.

@@ -168,4 +168,3 @@ func TestSuspicion(t *testing.T) {
 		t.Errorf("dead and suspected: left after %v, want two rounds", took)
 	}
 }
-

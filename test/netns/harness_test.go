@@ -204,3 +204,6 @@ func pretty(v any) string {
 	}
 	return string(b)
 }
+
+// writeExec writes a script.
+func writeExec(path, text string) error { return os.WriteFile(path, []byte(text), 0o755) }
