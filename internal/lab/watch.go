@@ -9,16 +9,15 @@ import (
 
 const (
 	// watchEvery is the time between two datagrams of a watch.
-	watchEvery = 5 * time.Millisecond
+	watchEvery = time.Millisecond
 	// watchFlow is how long a watch stays with one socket: a running flow may
 	// rightly stay where it is when traffic returns to a better uplink, a new
 	// one shows where traffic goes now.
 	watchFlow = time.Second
-	// watchLost is how many datagrams in a row must be lost to be worth a word.
-	// One may be: an answer that came to a socket already closed.
-	watchLost = 2
+	// watchDrain is how long a socket waits for its last answers.
+	watchDrain = 50 * time.Millisecond
 	// watchAlarm is how many must be lost for a word although it goes on.
-	watchAlarm = 40
+	watchAlarm = 200
 )
 
 // Silence is a time in which nothing came back. Over is false while it lasts.
@@ -27,7 +26,7 @@ type Silence struct {
 	Over   bool
 }
 
-// Watch sends a datagram each 5 ms from the namespace to an echo server and
+// Watch sends a datagram each millisecond from the namespace to an echo server and
 // calls f when a silence has lasted for 200 ms, and when one has ended. A
 // silence is made of datagrams that were lost: a busy machine that lets the
 // watch itself wait makes none. Watch returns when ctx ends, and keeps nothing
@@ -63,12 +62,17 @@ type watch struct {
 func (w *watch) flow(ctx context.Context, c net.Conn) {
 	began, next := time.Now(), time.Now()
 	buf := make([]byte, 16)
-	for ctx.Err() == nil && time.Since(began) < watchFlow {
-		if now := time.Now(); !now.Before(next) {
+	for ctx.Err() == nil {
+		now := time.Now()
+		age := now.Sub(began)
+		if age > watchFlow && (w.heard == w.sent || age > watchFlow+watchDrain) {
+			return
+		}
+		if !now.Before(next) {
 			next = now.Add(watchEvery)
-			w.sent++
-			msg := binary.BigEndian.AppendUint64(nil, w.sent)
-			_, _ = c.Write(binary.BigEndian.AppendUint64(msg, uint64(now.Sub(began)))) // "unreachable" is a loss like any other
+			if age <= watchFlow {
+				w.send(c, age)
+			}
 		}
 		_ = c.SetReadDeadline(next) // fails on a closed socket only
 		n, err := c.Read(buf)
@@ -80,9 +84,16 @@ func (w *watch) flow(ctx context.Context, c net.Conn) {
 	}
 }
 
+// send sends the next datagram: its number and the age of its flow.
+func (w *watch) send(c net.Conn, age time.Duration) {
+	w.sent++
+	msg := binary.BigEndian.AppendUint64(nil, w.sent)
+	_, _ = c.Write(binary.BigEndian.AppendUint64(msg, uint64(age))) // "unreachable" is a loss like any other
+}
+
 // answered notes that a datagram came back.
 func (w *watch) answered(number uint64, sent time.Time) {
-	if lost := number - w.heard - 1; number > w.heard && w.heard > 0 && lost >= watchLost {
+	if lost := number - w.heard - 1; number > w.heard && w.heard > 0 && lost > 0 {
 		w.tell(Silence{Length: sent.Sub(w.at) - watchEvery, Over: true})
 	}
 	w.heard, w.at, w.alarmed = max(w.heard, number), sent, false
