@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 
 	"luatnetd/dhcpsrv"
 	"luatnetd/dhcpsrv/serve"
@@ -100,11 +101,9 @@ func (e *Engine) lanForRouter(l *lan) router.LAN {
 		r.Ports = l.cfg.Ports
 	}
 	_, r.Present = e.snap.LinkByName(l.cfg.Device)
-	for _, name := range e.decision.Main {
-		for _, up := range l.cfg.Upstream {
-			if up == name {
-				r.Usable = append(r.Usable, name)
-			}
+	for _, name := range l.cfg.Upstream { // best first, whatever the order of the uplinks
+		if slices.Contains(e.decision.Main, name) {
+			r.Usable = append(r.Usable, name)
 		}
 	}
 	return r

@@ -160,7 +160,7 @@ func (k *Kernel) read(ctx context.Context, p router.Plan, rooms room) (h router.
 		{roomRules, func() (err error) { h.Rules, err = k.ourRules(); return err }},
 		{roomTable, func() (err error) { h.Table, err = k.nft.identity(router.TableName); return err }},
 		{roomAcct, func() (err error) { h.Acct, err = k.nft.identity(router.AcctName); return err }},
-		{roomSysctls, func() error { return readSysctls(&h, p) }},
+		{roomSysctls, func() error { return k.readSysctls(&h, p) }},
 	}
 	for _, s := range steps {
 		if rooms&s.room == 0 {
@@ -223,15 +223,21 @@ func (k *Kernel) readRoutes(h *router.Have, rooms room, n *names) error {
 	return nil
 }
 
-func readSysctls(h *router.Have, p router.Plan) error {
+// readSysctls reads those of the plan, and those that we changed: a device
+// that left the plan gets its values back.
+func (k *Kernel) readSysctls(h *router.Have, p router.Plan) error {
 	h.Sysctls = make(map[string]string)
+	paths := slices.Collect(maps.Keys(k.sys.original))
 	for _, s := range p.Sysctls {
-		v, ok, err := readSysctl(s.Path())
+		paths = append(paths, s.Path())
+	}
+	for _, path := range paths {
+		v, ok, err := readSysctl(path)
 		if err != nil {
 			return err
 		}
 		if ok {
-			h.Sysctls[s.Path()] = v
+			h.Sysctls[path] = v
 		}
 	}
 	return nil

@@ -284,6 +284,25 @@ func TestSysctlsGoBack(t *testing.T) {
 	})
 }
 
+// A value that left the plan is read as long as it is ours to put back, and
+// once it is back it is somebody else's again.
+func TestSysctlThatLeftThePlan(t *testing.T) {
+	lab.Run(t, func(t *testing.T) {
+		b, _ := newBox(t, Config{RunDir: t.TempDir()}, "wan1")
+		const path = "net/ipv4/conf/wan1/forwarding"
+		forwarding := func(value string) router.Op {
+			return router.SetSysctl{Sysctl: router.Sysctl{Key: "net/ipv4/conf/%/forwarding", Device: "wan1", Value: value}}
+		}
+		b.sh(t, "echo 0 > /proc/sys/"+path)
+		b.mustApply(t, forwarding("1"))
+		diff(t, "read without being planned", map[string]string{path: "1"}, b.read(t, router.Plan{}).Sysctls)
+		b.mustApply(t, forwarding("0"))
+		diff(t, "originals", map[string]string{}, b.k.Originals())
+		b.sh(t, "echo 1 > /proc/sys/"+path) // somebody else
+		diff(t, "read after somebody else's change", map[string]string{}, b.read(t, router.Plan{}).Sysctls)
+	})
+}
+
 // TestProcSys checks names only: outside of net a sysctl is the machine's, and
 // no namespace of the lab holds it.
 func TestProcSys(t *testing.T) {

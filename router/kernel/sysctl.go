@@ -80,6 +80,13 @@ func (s *sysctls) write(o router.Sysctl) (noted bool, err error) {
 	if old == o.Value {
 		return false, nil
 	}
+	if original, ok := s.original[path]; ok && original == o.Value {
+		if err := put(path, o.Value); err != nil {
+			return false, err
+		}
+		s.forget(path) // from here on it is somebody else's again
+		return false, nil
+	}
 	s.remember(path, old)
 	return false, put(path, o.Value)
 }
@@ -104,6 +111,16 @@ func (s *sysctls) remember(path, value string) {
 	} else if !ok {
 		s.original[path] = value
 	}
+	s.save()
+}
+
+// forget ends the memory of a value that is back where it was.
+func (s *sysctls) forget(path string) {
+	delete(s.original, path)
+	s.save()
+}
+
+func (s *sysctls) save() {
 	err := saveJSON(s.path, s.original)
 	s.unsaved = err != nil
 	if err != nil {

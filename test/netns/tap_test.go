@@ -142,6 +142,13 @@ func (p *tap) count() (n int) {
 	return n
 }
 
+// different is how many packets were seen that differ from each other.
+func (p *tap) different() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.seen)
+}
+
 // arrives waits until at least n packets were seen.
 func (p *tap) arrives(n int) {
 	p.t.Helper()
