@@ -2,6 +2,9 @@
 # The same commands run on a developer's machine and in CI (.ci/run).
 
 GO      ?= go
+# go.mod names the toolchain whose standard library has no known vulnerability;
+# some distributions pin "local".
+export GOTOOLCHAIN := auto
 TOOL    := $(GO) tool -modfile=internal/tools/go.mod
 TAGS    := nethttpomithttp2
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)

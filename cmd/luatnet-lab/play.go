@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -46,12 +47,12 @@ func play(ctx context.Context, d *demo, steps []step) bool {
 		}
 		d.say.line(verdict(true), "%s", measured)
 	}
-	held := len(done) == len(steps) && done[len(done)-1].held
+	failed := slices.ContainsFunc(done, func(o outcome) bool { return !o.held })
 	d.say.text("\n" + table(d.say, done, steps[len(done):]))
-	if !held {
+	if failed {
 		d.say.text(d.lastWords())
 	}
-	return held
+	return !failed
 }
 
 func (s step) run(ctx context.Context, d *demo) (string, error) {
@@ -95,7 +96,7 @@ func verdict(held bool) string {
 
 // lastWords is the end of the daemon's log, for who has to find out.
 func (d *demo) lastWords() string {
-	if d.Daemon == nil {
+	if d.Box == nil || d.Daemon == nil {
 		return ""
 	}
 	const keep = 30

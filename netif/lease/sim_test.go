@@ -248,7 +248,7 @@ func TestDeterministic(t *testing.T) {
 		w.run(24 * time.Hour)
 		return fmt.Sprintf("%+v", w.log)
 	}
-	if run() != run() {
+	if first, second := run(), run(); first != second {
 		t.Error("two runs differ")
 	}
 }

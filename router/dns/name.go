@@ -44,19 +44,6 @@ func mustName(s string) string {
 	return w
 }
 
-// text is the readable form of a wire name, for logs and status.
-func text(name []byte) string {
-	var b strings.Builder
-	for len(name) > 0 && name[0] != 0 && int(name[0]) < len(name) {
-		if b.Len() > 0 {
-			b.WriteByte('.')
-		}
-		b.Write(name[1 : 1+name[0]])
-		name = name[1+name[0]:]
-	}
-	return b.String()
-}
-
 // labels holds the offset of every label of one name.
 type labels struct {
 	at [maxName/2 + 1]uint8
