@@ -139,17 +139,25 @@ func TestBothUplinksDead(t *testing.T) {
 				b.sees("100.64.1.2")
 				b.ready(15*time.Second, "wan2")
 
-				before := b.Gateway.MustRun(t, "ip", "-N", "route", "show", "default")
 				m := b.stream()
 				b.online(m, time.Now(), time.Second, "before the fault")
-				each(death[0])
+				b.ok(death[0](b.ISPs[1])) // the standby first: the last one to die is the one that carries
+				b.eventually(8*time.Second, "the standby is found dead", func() error {
+					if d := b.status(); len(d.Order) != 1 {
+						return fmt.Errorf("order %v", d.Order)
+					}
+					return nil
+				})
+				b.planned()
+				before := b.Gateway.MustRun(t, "ip", "-N", "route", "show", "default")
+				b.ok(death[0](b.ISPs[0]))
 				b.eventually(8*time.Second, "both are found dead", func() error {
 					if d := b.status(); !d.Hold || d.Uplinks[0].Ready || d.Uplinks[1].Ready {
 						return fmt.Errorf("hold %t, %s", d.Hold, d.Reason)
 					}
 					return nil
 				})
-				if now := b.Gateway.MustRun(t, "ip", "-N", "route", "show", "default"); plainRoutes(now) != plainRoutes(before) {
+				if now := b.Gateway.MustRun(t, "ip", "-N", "route", "show", "default"); before == "" || plainRoutes(now) != plainRoutes(before) {
 					t.Errorf("main was not left alone:\n%swant\n%s", now, before)
 				}
 				b.lanWorks("dead while running")

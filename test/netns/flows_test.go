@@ -25,6 +25,7 @@ to = "192.168.5.50"
 // "Replies of inbound and port-forwarded connections leave by the uplink they
 // came in by", on the active and on the standby uplink; hairpin. RTR-17.
 func TestPortForwardAnswersByTheWayItCame(t *testing.T) {
+	t.Parallel()
 	lab.Run(t, func(t *testing.T) {
 		b := newBox(t, 2)
 		b.staticClient()
@@ -85,6 +86,7 @@ func TestFlowsStayAtFailback(t *testing.T) {
 // LAN ← upstream, every cell that Ethernet has: each LAN by one uplink, by the
 // other, by both, by what failover chose. RTR-01; with an upstream list RTR-15.
 func TestUpstreamListBindsALAN(t *testing.T) {
+	t.Parallel()
 	lab.Run(t, func(t *testing.T) {
 		b := newBox(t, 2)
 		b.staticClient()

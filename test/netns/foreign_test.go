@@ -42,6 +42,7 @@ func (b *box) makeForeign() {
 // "Foreign tables (nft -s), routes, rules, addresses and sysctls are equal
 // after start, reload, crash, stop; with on_stop = clean ours are gone."
 func TestForeignStateIsNeverTouched(t *testing.T) {
+	t.Parallel()
 	lab.Run(t, func(t *testing.T) {
 		b := newBox(t, 2)
 		b.makeForeign()
@@ -95,6 +96,7 @@ func TestForeignStateIsNeverTouched(t *testing.T) {
 
 // Without a configuration the daemon changes nothing and says what to do.
 func TestWithoutConfigurationNothingChanges(t *testing.T) {
+	t.Parallel()
 	lab.Run(t, func(t *testing.T) {
 		b := newBox(t, 1)
 		b.settle()
@@ -118,6 +120,7 @@ func TestWithoutConfigurationNothingChanges(t *testing.T) {
 
 // "Where OpenWrt's fw4 is active: refuse with a sentence that says what to do."
 func TestRefusesBesideFW4(t *testing.T) {
+	t.Parallel()
 	lab.Run(t, func(t *testing.T) {
 		b := newBox(t, 1)
 		b.settle()

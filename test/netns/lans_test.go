@@ -14,6 +14,7 @@ import (
 // /24; they see each other unless isolated, and nothing between them leaves by
 // an uplink. RTR-02, RTR-03, RTR-06, RTR-15.
 func TestTwoLANs(t *testing.T) {
+	t.Parallel()
 	lab.Run(t, func(t *testing.T) {
 		b := newBox(t, 1)
 		b.staticClient()
@@ -66,10 +67,12 @@ func TestTwoLANs(t *testing.T) {
 // A LAN without a cable at boot works when the cable comes, as a single port
 // and as a port of a bridge. RTR-07, RTR-08.
 func TestLANWithoutCableAtBoot(t *testing.T) {
+	t.Parallel()
 	for name, text := range map[string]string{
 		"port": static, "bridge": strings.Replace(static, `["lan1"]`, `["lan1", "lan9"]`, 1),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			lab.Run(t, func(t *testing.T) {
 				b := newBox(t, 1)
 				b.ok(b.Client.AddAddr("eth0", "192.168.5.50/24"))

@@ -61,6 +61,7 @@ func TestBadReloadChangesNothing(t *testing.T) {
 // What the operator said with ctl is kept over a restart, whichever way the
 // daemon ended: use, uplink down, lan down. DEV-27, DEV-30, RTR-12.
 func TestOperatorsWordSurvivesRestart(t *testing.T) {
+	t.Parallel()
 	lab.Run(t, func(t *testing.T) {
 		b := newBox(t, 2)
 		b.write(static)

@@ -15,6 +15,7 @@ import (
 // Traceroute shows the router as a hop, errors of ICMP come back through the
 // NAT, fragments pass. RTR-14.
 func TestTracerouteErrorsAndFragmentsPass(t *testing.T) {
+	t.Parallel()
 	lab.Run(t, func(t *testing.T) {
 		b := newBox(t, 2)
 		b.plainVeths()
@@ -63,6 +64,7 @@ func (b *box) ask(addr string, size int) error {
 // MSS is clamped both ways) and a narrow link behind the provider (the error
 // finds the sender). 1 MB in both directions. RTR-14.
 func TestNarrowUplinkCarriesATransfer(t *testing.T) {
+	t.Parallel()
 	for name, narrow := range map[string]func(*box){
 		"uplink": func(b *box) {
 			b.Gateway.MustRun(b.t, "ip", "link", "set", "wan1", "mtu", "1400")
@@ -74,6 +76,7 @@ func TestNarrowUplinkCarriesATransfer(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			lab.Run(t, func(t *testing.T) {
 				b := newBox(t, 2)
 				b.plainVeths()

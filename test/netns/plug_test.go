@@ -77,8 +77,10 @@ func (b *box) twin() *lab.NS {
 // "Two uplinks with the same subnet, gateway or even address work": each is
 // probed over its own wire.
 func TestTwoUplinksWithTheSameAddress(t *testing.T) {
+	t.Parallel()
 	for name, own := range map[string]string{"same subnet": "100.64.1.3/24", "same address": "100.64.1.2/24"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			lab.Run(t, func(t *testing.T) {
 				b := newBox(t, 1)
 				twin := b.twin()
@@ -121,6 +123,7 @@ func TestTwoUplinksWithTheSameAddress(t *testing.T) {
 // address = "external": somebody else owns link and address; we select, route,
 // translate and probe, and take nothing away. DEV-25.
 func TestExternalUplink(t *testing.T) {
+	t.Parallel()
 	lab.Run(t, func(t *testing.T) {
 		b := newBox(t, 2)
 		b.staticClient()

@@ -107,6 +107,7 @@ func TestNmapFindsNothingAndEchoIsLimited(t *testing.T) {
 // foreign device keeps its ssh port." LAN ↔ such a device needs a line in the
 // allow list.
 func TestForeignBridgeKeepsForwarding(t *testing.T) {
+	t.Parallel()
 	lab.Run(t, func(t *testing.T) {
 		b := newBox(t, 2)
 		b.staticClient()
