@@ -96,6 +96,20 @@ func (d *Document) ExplainText() string {
 	return b.String()
 }
 
+// Line renders a probe target as one line.
+func (t Target) Line() string {
+	name := strings.TrimSpace(t.Kind + " " + t.Address)
+	switch {
+	case t.Alive:
+		return fmt.Sprintf("%s answered in %.1f ms", name, t.RTTms)
+	case t.At.IsZero():
+		return name + " was not asked yet"
+	case t.Ever:
+		return fmt.Sprintf("%s: %s", name, t.Reason)
+	}
+	return fmt.Sprintf("%s: %s (it has never answered here)", name, t.Reason)
+}
+
 // Line renders an event as one line.
 func (e Event) Line() string {
 	return fmt.Sprintf("%s %-14s %s", e.At.Format("15:04:05.000"), e.Kind, e.Text)
