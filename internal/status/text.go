@@ -55,7 +55,11 @@ func (d *Document) UplinksText() string {
 func (d *Document) LANsText() string {
 	return table("LAN\tDEVICE\tADDRESS\tCARRIER\tLEASES\tUPSTREAM", len(d.LANs), func(i int) string {
 		l := d.LANs[i]
-		return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s", l.Name, dash(l.Device), dash(l.Address), word(l.Carrier, "yes", "no"),
+		carrier := word(l.Carrier, "yes", "no")
+		if l.Down {
+			carrier = "closed"
+		}
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s", l.Name, dash(l.Device), dash(l.Address), carrier,
 			len(l.Leases), dash(strings.Join(l.Upstream, ",")))
 	})
 }
