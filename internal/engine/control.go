@@ -31,6 +31,7 @@ func (e *Engine) do(ctx context.Context, c ctl.Command) (ctl.Reply, error) {
 func (e *Engine) command(c command) {
 	var err error
 	var text string
+	var round uint64
 	switch c.Verb {
 	case ctl.Reload:
 		e.reloadFile(c.reply)
@@ -39,7 +40,7 @@ func (e *Engine) command(c command) {
 		e.dryRun(c.reply)
 		return
 	case ctl.Probe:
-		text, err = e.probeNow(c.Name)
+		text, round, err = e.probeNow(c.Name)
 	case ctl.Use:
 		text, err = e.use(c.Name, c.For)
 	case ctl.Auto:
@@ -60,7 +61,7 @@ func (e *Engine) command(c command) {
 			text += " (until the daemon restarts: " + serr.Error() + ")"
 		}
 	}
-	c.reply <- answer{ctl.Reply{Text: text, OK: err == nil}, err}
+	c.reply <- answer{ctl.Reply{Text: text, OK: err == nil, Round: round}, err}
 }
 
 func (e *Engine) use(name string, d time.Duration) (string, error) {
@@ -103,14 +104,19 @@ func (e *Engine) setLAN(name string, down bool) (string, error) {
 }
 
 // probeNow is exnetif.check_network_status for one uplink: it asks for a round
-// of probes and demotes nothing by itself.
-func (e *Engine) probeNow(name string) (string, error) {
+// of probes, returns its number (0: nothing is probed) and demotes nothing by
+// itself.
+func (e *Engine) probeNow(name string) (string, uint64, error) {
 	u := e.byName(name)
 	if u == nil {
-		return "", e.unknown("uplink", name)
+		return "", 0, e.unknown("uplink", name)
 	}
+	if !u.monitor.Probing() {
+		return name + " is not probed: " + u.monitor.Verdict().Reason, 0, nil
+	}
+	started, _ := u.monitor.Rounds()
 	u.monitor.Hint(e.now(), "asked by the operator")
-	return "probing " + name + "; its state now: " + u.monitor.Verdict().State.String(), nil
+	return "probing " + name + "; its state now: " + u.monitor.Verdict().State.String(), started + 1, nil
 }
 
 // renew asks the uplink's DHCP server to confirm the lease now.

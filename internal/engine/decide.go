@@ -22,7 +22,9 @@ type pendingEvent struct {
 
 // decide asks the one decision function and notes what changed.
 func (e *Engine) decide(now time.Time) {
-	e.override.expire(now)
+	if was := e.override.expire(now); was != "" {
+		e.record(slog.LevelInfo, "control", "the time of "+was+" is over, the configured order decides again", "uplink", was)
+	}
 	in := failover.Input{Use: e.override.use}
 	for _, u := range e.uplinks {
 		in.Uplinks = append(in.Uplinks, failover.Uplink{

@@ -80,7 +80,8 @@ type Engine struct {
 	settle   time.Time // end of the wait for inherited addresses
 	ready    bool
 
-	namesStale bool // local names or listeners changed since the DNS server heard of them
+	domains    []string // of the LANs, as the DNS server knows them
+	namesStale bool     // local names or listeners changed since the DNS server heard of them
 
 	doc atomic.Pointer[status.Document] // read by the control socket
 }

@@ -127,15 +127,33 @@ func (e *Engine) serveNames() {
 	e.namesStale = false
 	var listen []dnsserve.Listen
 	var names []dns.Host
+	var domains []string
 	for _, l := range e.lans {
 		if l.down {
 			continue
 		}
 		listen = append(listen, dnsserve.Listen{Device: l.cfg.Device, Addr: l.cfg.Address.Addr(), Upstreams: l.cfg.Upstream})
 		names = append(names, l.names()...)
+		if d := l.cfg.DHCP.Domain; d != "" && !slices.Contains(domains, d) {
+			domains = append(domains, d)
+		}
 	}
+	e.setDomains(domains)
 	e.dns.SetListen(listen)
 	e.dns.SetNames(names)
+}
+
+// setDomains tells the DNS forwarder the LANs' domains when they change: names
+// below them are answered here and never leave the house.
+func (e *Engine) setDomains(domains []string) {
+	if slices.Equal(domains, e.domains) {
+		return
+	}
+	if err := e.dns.SetDomains(domains); err != nil {
+		e.record(slog.LevelWarn, "config", "the old LAN domains stay in force: "+err.Error())
+		return
+	}
+	e.domains = domains
 }
 
 // names are the LAN's hosts that DNS knows: bound clients with a name.

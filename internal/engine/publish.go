@@ -33,6 +33,7 @@ func (e *Engine) publish(now time.Time) {
 		UseUntil: host.Wall(e.override.until),
 		Health:   append([]status.Code{}, e.notes...),
 		Kernel:   e.kernelStatus(),
+		Uplinks:  []status.Uplink{}, LANs: []status.LAN{},
 	}
 	if e.rival != "" {
 		d.Health = append(d.Health, note{Code: "firewall-rival", Severity: "error", Text: e.rival})
@@ -57,6 +58,7 @@ func (e *Engine) publish(now time.Time) {
 			d.Health = append(d.Health, note{Code: "task-restarting", Severity: "error", Entry: t.Name, Text: t.Name + " failed and is started again: " + t.Err})
 		}
 	}
+	d.SortHealth()
 	e.doc.Store(d)
 }
 
@@ -109,8 +111,12 @@ func (e *Engine) uplinkStatus(u *uplink, now time.Time) status.Uplink {
 	if u.refused != "" {
 		s.Reason = u.refused
 	}
+	_, s.Round = u.monitor.Rounds()
 	for _, t := range v.Targets {
-		s.Targets = append(s.Targets, status.Target{Kind: string(t.Target.Kind), Address: t.Target.Address, Alive: t.OK, Ever: t.Seen, Reason: t.Reason, RTTms: t.RTT.Seconds() * 1e3})
+		s.Targets = append(s.Targets, status.Target{
+			Kind: string(t.Target.Kind), Address: t.Target.Address, Alive: t.OK, Ever: t.Seen,
+			At: host.Wall(t.At), Reason: t.Reason, RTTms: t.RTT.Seconds() * 1e3,
+		})
 	}
 	return s
 }
