@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-<<<<<<< HEAD
 	"slices"
-=======
->>>>>>> ctl
 	"strings"
 	"time"
 
@@ -45,17 +42,10 @@ func newCtl() *cobra.Command {
 		f.show("leases", "Show the addresses given to LAN clients", (*status.Document).LeasesText, func(d *status.Document) any { return d.Leases() }),
 		f.show("explain", "Explain why this uplink is active, rule by rule", (*status.Document).ExplainText, func(d *status.Document) any { return d }),
 		f.events(), f.plan(), f.use(),
-<<<<<<< HEAD
-		f.post("auto", "Let the configured order decide again", 0, func([]string) []string { return []string{"auto"} }),
-		f.post("probe NAME", "Check an uplink now (exnetif.check_network_status)", 1, func(a []string) []string { return []string{"probe", a[0]} }),
-		f.post("reload", "Read the configuration file again", 0, func([]string) []string { return []string{"reload"} }),
-		f.updown("uplink", "Close an uplink, open it again, or renew its lease"),
-=======
 		f.post("auto", "Let the configured order decide again"),
 		f.probe(),
 		f.post("reload", "Read the configuration file again"),
-		f.updown("uplink", "Close an uplink, or open it again"),
->>>>>>> ctl
+		f.updown("uplink", "Close an uplink, open it again, or renew its lease"),
 		f.updown("lan", "Close a LAN, or open it again"),
 		f.version(),
 	)
@@ -250,16 +240,11 @@ func (f *ctlFlags) reply(r ctl.Reply, doc any) error {
 // complete offers names known to the running daemon to the shell.
 func (f *ctlFlags) complete(names func(*status.Document) []string, then ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-<<<<<<< HEAD
-		if len(args) > 0 {
-			return then, cobra.ShellCompDirectiveNoFileComp
-=======
 		switch {
-		case len(args) == 1 && strings.Contains(cmd.Use, "up|down"):
-			return []string{"up", "down"}, cobra.ShellCompDirectiveNoFileComp
+		case len(args) == 1 && len(then) > 0:
+			return then, cobra.ShellCompDirectiveNoFileComp
 		case len(args) > 0:
 			return nil, cobra.ShellCompDirectiveNoFileComp
->>>>>>> ctl
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
