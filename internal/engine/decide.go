@@ -63,6 +63,10 @@ func (e *Engine) build(now time.Time) {
 	if e.rival != "" || e.settling(now) {
 		return
 	}
+	if e.want == 0 && e.cfg.Empty() {
+		e.beReady() // nothing is configured, so nothing is changed
+		return
+	}
 	plan := router.Build(e.input())
 	full := e.want == 0 || now.Sub(e.synced) >= resync
 	changed := plan.Changed(e.plan) != 0
@@ -143,12 +147,20 @@ func (e *Engine) applied(r kernel.Result) {
 	for _, f := range r.Failures {
 		e.record(slog.LevelWarn, "kernel", f.Error())
 	}
-	if !e.ready && len(r.Failures) == 0 {
-		e.ready = true
-		e.opt.Service.Notify("READY=1")
-		e.log.Info("ready", "took", r.Took)
+	if len(r.Failures) == 0 {
+		e.beReady()
 	}
 	e.flushEvents()
+}
+
+// beReady tells the service manager, once, that the start is done.
+func (e *Engine) beReady() {
+	if e.ready {
+		return
+	}
+	e.ready = true
+	e.opt.Service.Notify("READY=1")
+	e.log.Info("ready", "took", e.done.Took)
 }
 
 // flushEvents records the events whose job is done.
