@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -463,5 +464,68 @@ func TestCtlRights(t *testing.T) {
 				t.Errorf("a member by its %s group: %v: %s", name, err, out)
 			}
 		}
+	})
+}
+
+// --watch goes on until the person has seen enough, which is no failure.
+func TestCtlWatch(t *testing.T) {
+	lab.Run(t, func(t *testing.T) {
+		b := newBox(t, 1)
+		b.write(static)
+		b.start()
+		w, err := b.Gateway.Start(nil, b.Binary, "ctl", "status", "--watch", "--json")
+		b.ok(err)
+		b.eventually(10*time.Second, "two documents", func() error {
+			if n := strings.Count(w.Output(), `"api": 1,`); n < 2 {
+				return fmt.Errorf("%d documents", n)
+			}
+			return nil
+		})
+		b.ok(w.Signal(syscall.SIGINT))
+		<-w.Done()
+		if w.Err() != nil {
+			t.Errorf("status --watch ended by ^C: %v, want exit code 0", w.Err())
+		}
+		for dec := json.NewDecoder(strings.NewReader(w.Output())); ; {
+			var d status.Document
+			if err := dec.Decode(&d); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("status --watch --json: %v", err)
+			}
+		}
+	})
+}
+
+// The domain of a LAN reaches its DNS: a name below it that nobody has is
+// answered here, also while no uplink works; a reload changes it.
+func TestLANDomainReachesDNS(t *testing.T) {
+	lab.Run(t, func(t *testing.T) {
+		b := newBox(t, 2)
+		withDomain := func(d string) string { return static + "[lan.dhcp]\ndomain = \"" + d + "\"\n" }
+		b.write(withDomain("office.example"))
+		b.start()
+		b.active(20*time.Second, "wan", "wan1")
+		b.staticClient()
+		b.ok(b.ISPs[0].Cut())
+		b.ok(b.ISPs[1].Cut())
+		is := func(name, rcode string) {
+			t.Helper()
+			b.eventually(15*time.Second, name, func() error {
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				defer cancel()
+				out, err := b.Client.Run(ctx, "dig", "+tries=1", "+time=6", "@192.168.5.1", name)
+				if err == nil && !strings.Contains(out, "status: "+rcode) {
+					err = fmt.Errorf("want %s: %s", rcode, out)
+				}
+				return err
+			})
+		}
+		is("nobody.office.example", "NXDOMAIN")
+		is("nobody.lab.example", "SERVFAIL")
+		b.write(withDomain("lab.example"))
+		b.want(0, "", "reload")
+		is("nobody.lab.example", "NXDOMAIN")
+		is("nobody.office.example", "SERVFAIL")
 	})
 }
