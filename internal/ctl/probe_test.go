@@ -53,9 +53,13 @@ func TestProbe(t *testing.T) {
 		// Its earlier rounds were good: only the fresh one counts.
 		{"fails", 7, up, with(func(u *status.Uplink) { u.Round, u.Verified, u.Reason = 7, false, "icmp does not answer" }), false,
 			"wan did not pass (CONNECTED): icmp does not answer", 0},
-		{"loses its carrier meanwhile", 7, up, with(func(u *status.Uplink) { u.Carrier, u.Verified, u.State, u.Reason = false, false, "OPENED", "no carrier" }), false,
+		{"loses its carrier meanwhile", 7, up, with(func(u *status.Uplink) {
+			u.Carrier, u.Verified, u.State, u.Reason = false, false, "OPENED", "no carrier"
+		}), false,
 			"wan was not probed (OPENED): no carrier", 0},
-		{"is closed", 0, with(func(u *status.Uplink) { u.Down, u.Verified, u.State, u.Reason = true, false, "STOPPED", "closed by the operator" }), fresh, false,
+		{"is closed", 0, with(func(u *status.Uplink) {
+			u.Down, u.Verified, u.State, u.Reason = true, false, "STOPPED", "closed by the operator"
+		}), fresh, false,
 			"wan was not probed (STOPPED): closed by the operator", 0},
 		{"needs no check", 0, with(func(u *status.Uplink) { u.State, u.Reason = "SINGLE_NETWORK", "the only uplink: not checked" }), fresh, true,
 			"wan was not probed (SINGLE_NETWORK)", 0},

@@ -146,6 +146,17 @@ func (e *Engine) unknown(what, name string) error {
 	return &ctl.Error{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no %s %q", what, name), Hint: "known: " + strings.Join(names, ", ")}
 }
 
+// idle is why there is no plan yet.
+func (e *Engine) idle() string {
+	switch {
+	case e.rival != "":
+		return e.rival
+	case e.cfg.Empty():
+		return "nothing is configured"
+	}
+	return "the daemon has just started"
+}
+
 // dryRun reads the kernel beside the loop and answers with the operations that
 // would make it equal to the plan.
 func (e *Engine) dryRun(reply chan<- answer) {
@@ -154,6 +165,10 @@ func (e *Engine) dryRun(reply chan<- answer) {
 		return
 	}
 	plan := e.plan
+	if e.want == 0 {
+		reply <- answer{reply: ctl.Reply{OK: true, Text: "nothing is planned: " + e.idle()}}
+		return
+	}
 	e.tasks.Go(e.ctx, "plan", func(ctx context.Context) error {
 		have, err := e.inspect(ctx, plan)
 		if err != nil {

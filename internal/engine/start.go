@@ -71,10 +71,15 @@ func loadBoot(file string) (*config.Config, []note, error) {
 		notes = append(notes, note{Code: p.Code(), Severity: "error", Entry: p.Entry, Text: p.String()})
 	}
 	if cfg.Empty() {
-		notes = append(notes, note{Code: "config-empty", Severity: "notice",
-			Text: "nothing is configured, so nothing is changed; write " + file + " (every key is in docs/config.md), try it with \"luatnetd check " + file + "\", then \"luatnetd ctl reload\""})
+		notes = append(notes, emptyNote(file))
 	}
 	return cfg, notes, nil
+}
+
+// emptyNote says what to do while nothing is configured.
+func emptyNote(file string) note {
+	return note{Code: "config-empty", Severity: "notice",
+		Text: "nothing is configured, so nothing is changed; write " + file + " (every key is in docs/config.md), try it with \"luatnetd check " + file + "\", then \"luatnetd ctl reload\""}
 }
 
 // openState finds a directory for what must outlive a reboot. Without one the
