@@ -146,17 +146,6 @@ func (e *Engine) unknown(what, name string) error {
 	return &ctl.Error{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no %s %q", what, name), Hint: "known: " + strings.Join(names, ", ")}
 }
 
-// idle is why there is no plan yet.
-func (e *Engine) idle() string {
-	switch {
-	case e.rival != "":
-		return e.rival
-	case e.cfg.Empty():
-		return "nothing is configured"
-	}
-	return "the daemon has just started"
-}
-
 // dryRun reads the kernel beside the loop and answers with the operations that
 // would make it equal to the plan.
 func (e *Engine) dryRun(reply chan<- answer) {
@@ -166,7 +155,7 @@ func (e *Engine) dryRun(reply chan<- answer) {
 	}
 	plan := e.plan
 	if e.want == 0 {
-		reply <- answer{reply: ctl.Reply{OK: true, Text: "nothing is planned: " + e.idle()}}
+		reply <- answer{reply: ctl.Reply{OK: true, Text: "nothing is planned yet: the daemon has just started"}}
 		return
 	}
 	e.tasks.Go(e.ctx, "plan", func(ctx context.Context) error {

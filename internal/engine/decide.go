@@ -68,10 +68,6 @@ func (e *Engine) build(now time.Time) {
 		e.announce("idle", why)
 		return
 	}
-	if e.want == 0 && e.cfg.Empty() {
-		e.beReady() // nothing is configured, so nothing is changed
-		return
-	}
 	plan := router.Build(e.input())
 	full := e.want == 0 || now.Sub(e.synced) >= resync
 	changed := plan.Changed(e.plan) != 0
@@ -153,23 +149,9 @@ func (e *Engine) applied(r kernel.Result) {
 		e.record(slog.LevelWarn, "kernel", f.Error())
 	}
 	if len(r.Failures) == 0 {
-<<<<<<< HEAD
 		e.announce("took", r.Took)
-=======
-		e.beReady()
->>>>>>> ctl
 	}
 	e.flushEvents()
-}
-
-// beReady tells the service manager, once, that the start is done.
-func (e *Engine) beReady() {
-	if e.ready {
-		return
-	}
-	e.ready = true
-	e.opt.Service.Notify("READY=1")
-	e.log.Info("ready", "took", e.done.Took)
 }
 
 // flushEvents records the events whose job is done.

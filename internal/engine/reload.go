@@ -31,13 +31,10 @@ func (e *Engine) reloadFile(reply chan<- answer) {
 	}
 	e.notes = nil
 	e.cfg = cfg
-<<<<<<< HEAD
-	e.checkRival()
-=======
 	if cfg.Empty() {
 		e.notes = append(e.notes, emptyNote(e.opt.ConfigFile))
 	}
->>>>>>> ctl
+	e.checkRival()
 	if err := e.loadIndexes(); err != nil {
 		e.note("state-indexes", "error", "", "uplink numbers are not kept: "+err.Error())
 	}
