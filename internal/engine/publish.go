@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"luatnetd/internal/config"
 	"luatnetd/internal/host"
 	"luatnetd/internal/status"
 	"luatnetd/netif"
@@ -44,7 +45,7 @@ func (e *Engine) publish(now time.Time) {
 	for _, u := range e.uplinks {
 		d.Uplinks = append(d.Uplinks, e.uplinkStatus(u, now))
 		if u.refused != "" {
-			d.Health = append(d.Health, note{Code: "lease-overlaps-lan", Severity: "error", Entry: u.cfg.Name, Text: u.refused})
+			d.Health = append(d.Health, note{Code: config.ScopeLease.Code(), Severity: "error", Entry: u.cfg.Name, Text: u.refused})
 		}
 	}
 	for _, l := range e.lans {
