@@ -15,7 +15,7 @@ VULNDB  := golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 NETNS   := ./test/netns/...
 UNIT    := $(shell $(GO) list ./... 2>/dev/null | grep -v /test/)
 
-.PHONY: all build test peers check unit netns demo bench bench-quick sim soak size packages fuzz docs clean
+.PHONY: all build test peers check unit netns demo story bench bench-quick sim soak size packages fuzz docs clean
 
 all: build
 
@@ -24,7 +24,8 @@ build: ## the daemon and the laboratory
 	$(BUILD) -o bin/luatnet-lab ./cmd/luatnet-lab
 
 ## test: everything that CI runs
-test: peers check unit netns size
+test: peers check unit netns story
+	@$(MAKE) --no-print-directory size TARGETS="amd64 arm64 mipsle"
 	@echo "make test: all passed$$(cat bin/not-run 2>/dev/null)"
 
 peers: ## foreign programs that the tests talk to
@@ -46,6 +47,9 @@ netns: build ## the real kernel, real packets and real clients
 demo: build ## the story of a gateway, live: make demo ARGS=--script runs it unattended
 	bin/luatnet-lab $(ARGS)
 
+story: build ## the demo's story, unattended: every step must hold
+	bin/luatnet-lab --script
+
 bench: build ## every figure, whole: make bench RUN=name for one
 	$(GO) run ./test/bench $(if $(RUN),-run $(RUN))
 
@@ -56,8 +60,9 @@ sim: ## days of random faults against the oracle
 	$(GO) test -run Sim -timeout 60m ./internal/simnet -sim.seeds 200 -sim.days 7
 
 SIZE_LIMIT := 12582912
+TARGETS    ?= amd64 arm64 mipsle arm riscv64
 size: ## the stripped binary stays below 12 MiB on every target
-	@for t in amd64 arm64 mipsle arm riscv64; do \
+	@for t in $(TARGETS); do \
 	  GOOS=linux GOARCH=$$t GOARM=7 GOMIPS=softfloat $(BUILD) -o bin/luatnetd-$$t ./cmd/luatnetd || exit 1; \
 	  n=$$(stat -c %s bin/luatnetd-$$t); echo "$$t $$n bytes"; \
 	  [ $$n -le $(SIZE_LIMIT) ] || { echo "$$t is over $(SIZE_LIMIT) bytes"; exit 1; }; \

@@ -42,9 +42,9 @@ func newCtl() *cobra.Command {
 		f.show("leases", "Show the addresses given to LAN clients", (*status.Document).LeasesText, func(d *status.Document) any { return d.Leases() }),
 		f.show("explain", "Explain why this uplink is active, rule by rule", (*status.Document).ExplainText, func(d *status.Document) any { return d }),
 		f.events(), f.plan(), f.use(),
-		f.post("auto", "Let the configured order decide again", 0, func([]string) []string { return []string{"auto"} }),
-		f.post("probe NAME", "Check an uplink now (exnetif.check_network_status)", 1, func(a []string) []string { return []string{"probe", a[0]} }),
-		f.post("reload", "Read the configuration file again", 0, func([]string) []string { return []string{"reload"} }),
+		f.post("auto", "Let the configured order decide again"),
+		f.probe(),
+		f.post("reload", "Read the configuration file again"),
 		f.updown("uplink", "Close an uplink, open it again, or renew its lease"),
 		f.updown("lan", "Close a LAN, or open it again"),
 		f.version(),
@@ -62,11 +62,14 @@ func (f *ctlFlags) show(name, short string, text func(*status.Document) string, 
 			defer stop()
 			for {
 				d, err := f.client().Status(ctx)
+				if err != nil && f.watch && ctx.Err() != nil {
+					return nil // the person has seen enough
+				}
 				if err != nil {
 					return err
 				}
 				if f.json {
-					err = f.print(pick(d))
+					err = printJSON(pick(d))
 				} else {
 					f.clear()
 					_, err = os.Stdout.WriteString(text(d))
@@ -91,12 +94,6 @@ func (f *ctlFlags) clear() {
 	if f.watch && term.IsTerminal(int(os.Stdout.Fd())) {
 		_, _ = os.Stdout.WriteString("\033[H\033[2J")
 	}
-}
-
-func (f *ctlFlags) print(v any) error {
-	enc := json.NewEncoder(os.Stdout)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }
 
 func (f *ctlFlags) events() *cobra.Command {
@@ -127,7 +124,7 @@ func (f *ctlFlags) plan() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return f.reply(r)
+			return f.reply(r, r)
 		},
 	}
 }
@@ -137,11 +134,14 @@ func (f *ctlFlags) use() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "use NAME", Short: "Prefer an uplink, whatever the configured order", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("for") && d <= 0 {
+				return usageError{fmt.Errorf("--for %v: want a time above 0, such as 10m", d)}
+			}
 			r, err := f.client().Use(cmd.Context(), args[0], d)
 			if err != nil {
 				return err
 			}
-			return f.reply(r)
+			return f.reply(r, r)
 		},
 		ValidArgsFunction: f.complete((*status.Document).UplinkNames),
 	}
@@ -149,21 +149,33 @@ func (f *ctlFlags) use() *cobra.Command {
 	return cmd
 }
 
-func (f *ctlFlags) post(use, short string, args int, path func([]string) []string) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: use, Short: short, Args: exactly(args),
-		RunE: func(cmd *cobra.Command, a []string) error {
-			r, err := f.client().Post(cmd.Context(), path(a)...)
+// post makes a command that is one request without arguments.
+func (f *ctlFlags) post(name, short string) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Short: short, Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := f.client().Post(cmd.Context(), name)
 			if err != nil {
 				return err
 			}
-			return f.reply(r)
+			return f.reply(r, r)
 		},
 	}
-	if args > 0 {
-		cmd.ValidArgsFunction = f.complete((*status.Document).UplinkNames)
+}
+
+// probe fails if the uplink does not pass the round that it asks for.
+func (f *ctlFlags) probe() *cobra.Command {
+	return &cobra.Command{
+		Use: "probe NAME", Short: "Check an uplink now and show the result (exnetif.check_network_status)", Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := f.client().Probe(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return f.reply(p.Reply, p)
+		},
+		ValidArgsFunction: f.complete((*status.Document).UplinkNames),
 	}
-	return cmd
 }
 
 func (f *ctlFlags) updown(what, short string) *cobra.Command {
@@ -184,7 +196,7 @@ func (f *ctlFlags) updown(what, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return f.reply(r)
+			return f.reply(r, r)
 		},
 	}
 }
@@ -198,7 +210,7 @@ func (f *ctlFlags) version() *cobra.Command {
 				return err
 			}
 			if f.json {
-				return f.print(map[string]any{"version": d.Version, "api": d.API})
+				return printJSON(map[string]any{"version": d.Version, "api": d.API})
 			}
 			fmt.Printf("luatnetd %s, control API %d\n", d.Version, d.API)
 			return nil
@@ -206,10 +218,11 @@ func (f *ctlFlags) version() *cobra.Command {
 	}
 }
 
-// reply prints an answer; one that is not OK makes the command fail.
-func (f *ctlFlags) reply(r ctl.Reply) error {
+// reply prints an answer, with --json the whole document; one that is not OK
+// makes the command fail.
+func (f *ctlFlags) reply(r ctl.Reply, doc any) error {
 	if f.json {
-		if err := f.print(r); err != nil {
+		if err := printJSON(doc); err != nil {
 			return err
 		}
 	} else {
@@ -227,8 +240,11 @@ func (f *ctlFlags) reply(r ctl.Reply) error {
 // complete offers names known to the running daemon to the shell.
 func (f *ctlFlags) complete(names func(*status.Document) []string, then ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
+		switch {
+		case len(args) == 1 && len(then) > 0:
 			return then, cobra.ShellCompDirectiveNoFileComp
+		case len(args) > 0:
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -63,7 +65,8 @@ func newVersion() *cobra.Command {
 }
 
 func newCheck() *cobra.Command {
-	return &cobra.Command{
+	asJSON := false
+	cmd := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a configuration file and print every problem with its line",
 		Args:  exactly(1),
@@ -73,15 +76,38 @@ func newCheck() *cobra.Command {
 				return err
 			}
 			cfg, problems := config.Parse(args[0], text)
-			for _, p := range problems {
-				fmt.Fprintln(cmd.OutOrStdout(), p)
+			if asJSON {
+				err = printJSON(append(config.Problems{}, problems...))
+			} else {
+				_, err = io.WriteString(cmd.OutOrStdout(), checkText(args[0], cfg, problems))
 			}
-			if n := len(problems); n > 0 {
-				fmt.Fprintf(cmd.OutOrStdout(), "%d problems\n", n)
+			if err == nil && len(problems) > 0 {
 				return errSilent
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: good, %d uplinks and %d LANs\n", args[0], len(cfg.Uplinks), len(cfg.LANs))
-			return nil
+			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the problems as a JSON array, for programs")
+	return cmd
+}
+
+func checkText(file string, cfg *config.Config, problems config.Problems) string {
+	if n := len(problems); n > 0 {
+		return fmt.Sprintf("%v\n%s\n", problems, count(n, "problem"))
+	}
+	return fmt.Sprintf("%s: good, %s and %s\n", file, count(len(cfg.Uplinks), "uplink"), count(len(cfg.LANs), "LAN"))
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// printJSON writes a document for programs.
+func printJSON(v any) error {
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }

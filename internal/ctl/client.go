@@ -1,7 +1,6 @@
 package ctl
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -83,22 +82,28 @@ func (c *Client) Events(ctx context.Context, after uint64, follow bool, f func(s
 		path += "&follow=1"
 	}
 	resp, err := c.request(ctx, http.MethodGet, path)
+	if err != nil && ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() {
+	for dec := json.NewDecoder(resp.Body); ; {
 		var e status.Event
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+		switch err := dec.Decode(&e); {
+		case err == nil:
+			f(e)
+		case ctx.Err() != nil:
+			return nil
+		case follow && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
+			return fmt.Errorf("%w any more: it ended", ErrNotRunning)
+		case errors.Is(err, io.EOF):
+			return nil
+		default:
 			return fmt.Errorf("event: %w", err)
 		}
-		f(e)
 	}
-	if ctx.Err() != nil {
-		return nil
-	}
-	return lines.Err()
 }
 
 func (c *Client) get(ctx context.Context, path string, into any) error {

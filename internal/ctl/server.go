@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -42,6 +43,7 @@ type Reply struct {
 	Text  string   `json:"text"`
 	OK    bool     `json:"ok"`
 	Lines []string `json:"lines,omitempty"`
+	Round uint64   `json:"round,omitempty"` // of a Probe: number of the round that was asked for, 0 if nothing is probed
 }
 
 // Error is an answer that is not a result: what happened and what to do.
@@ -132,7 +134,8 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
-	defer os.Remove(s.Socket)
+	// The listener removes the socket when it closes. Doing it again later could
+	// hit the socket of the next daemon.
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("control socket: %w", err)
 	}
@@ -159,6 +162,9 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /v1/lan/{name}/down", s.do(verb(LANDown)))
 	mux.HandleFunc("POST /v1/probe/{name}", s.do(verb(Probe)))
 	mux.HandleFunc("POST /v1/reload", s.do(verb(Reload)))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		fail(w, &Error{Status: http.StatusNotFound, Message: "there is no " + r.Method + " " + r.URL.Path, Hint: "docs/api.md lists the requests"})
+	})
 	return s.guard(mux)
 }
 
@@ -185,7 +191,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			fail(w, &Error{Status: http.StatusForbidden, Message: err.Error(), Hint: "run it as root, or as a member of the group in [control]"})
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		// No request needs a body; a small one does no harm.
+		if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+			fail(w, &Error{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the request's body: %v", err), Hint: "send no body"})
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -231,6 +241,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return flush.Flush()
 	}
 	if r.URL.Query().Get("follow") != "" {
+		_ = flush.Flush()                      // the client knows at once that it is served
 		_ = s.Follow(r.Context(), after, emit) // ends when the client goes
 		return
 	}

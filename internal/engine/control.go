@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"luatnetd/internal/ctl"
@@ -31,6 +29,7 @@ func (e *Engine) do(ctx context.Context, c ctl.Command) (ctl.Reply, error) {
 func (e *Engine) command(c command) {
 	var err error
 	var text string
+	var round uint64
 	switch c.Verb {
 	case ctl.Reload:
 		e.reloadFile(c.reply)
@@ -39,7 +38,7 @@ func (e *Engine) command(c command) {
 		e.dryRun(c.reply)
 		return
 	case ctl.Probe:
-		text, err = e.probeNow(c.Name)
+		text, round, err = e.probeNow(c.Name)
 	case ctl.Use:
 		text, err = e.use(c.Name, c.For)
 	case ctl.Auto:
@@ -60,84 +59,7 @@ func (e *Engine) command(c command) {
 			text += " (until the daemon restarts: " + serr.Error() + ")"
 		}
 	}
-	c.reply <- answer{ctl.Reply{Text: text, OK: err == nil}, err}
-}
-
-func (e *Engine) use(name string, d time.Duration) (string, error) {
-	if e.byName(name) == nil {
-		return "", e.unknown("uplink", name)
-	}
-	e.override.use, e.override.until = name, time.Time{}
-	if d > 0 {
-		e.override.until = e.now().Add(d)
-		return fmt.Sprintf("%s is preferred for %s", name, d), nil
-	}
-	return name + " is preferred until \"ctl auto\"", nil
-}
-
-func (e *Engine) setUplink(name string, down bool) (string, error) {
-	if e.byName(name) == nil {
-		return "", e.unknown("uplink", name)
-	}
-	if down {
-		e.override.downUplinks[name] = true
-		return "uplink " + name + " is closed", nil
-	}
-	delete(e.override.downUplinks, name)
-	return "uplink " + name + " is open", nil
-}
-
-func (e *Engine) setLAN(name string, down bool) (string, error) {
-	i := slices.IndexFunc(e.lans, func(l *lan) bool { return l.cfg.Name == name })
-	if i < 0 {
-		return "", e.unknown("LAN", name)
-	}
-	text := "LAN " + name + " is open"
-	if delete(e.override.downLANs, name); down {
-		e.override.downLANs[name] = true
-		text = "LAN " + name + " is closed"
-	}
-	e.startLAN(e.lans[i])
-	e.namesStale = true
-	return text, nil
-}
-
-// probeNow is exnetif.check_network_status for one uplink: it asks for a round
-// of probes and demotes nothing by itself.
-func (e *Engine) probeNow(name string) (string, error) {
-	u := e.byName(name)
-	if u == nil {
-		return "", e.unknown("uplink", name)
-	}
-	u.monitor.Hint(e.now(), "asked by the operator")
-	return "probing " + name + "; its state now: " + u.monitor.Verdict().State.String(), nil
-}
-
-// renew asks the uplink's DHCP server to confirm the lease now.
-func (e *Engine) renew(name string) (string, error) {
-	u := e.byName(name)
-	if u == nil {
-		return "", e.unknown("uplink", name)
-	}
-	if u.client == nil {
-		return "", &ctl.Error{Status: http.StatusConflict, Message: name + " has no DHCP client", Hint: "only uplinks with address = \"dhcp\" have a lease to renew"}
-	}
-	u.client.Renew()
-	return "renewing the lease of " + name, nil
-}
-
-func (e *Engine) unknown(what, name string) error {
-	var names []string
-	for _, u := range e.uplinks {
-		names = append(names, u.cfg.Name)
-	}
-	if what == "LAN" {
-		names = nil
-		for _, l := range e.lans {
-			names = append(names, l.cfg.Name)
-		}
-	}
-	return &ctl.Error{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no %s %q", what, name), Hint: "known: " + strings.Join(names, ", ")}
+	c.reply <- answer{ctl.Reply{Text: text, OK: err == nil, Round: round}, err}
 }
 
 // dryRun reads the kernel beside the loop and answers with the operations that
@@ -148,6 +70,10 @@ func (e *Engine) dryRun(reply chan<- answer) {
 		return
 	}
 	plan := e.plan
+	if e.want == 0 {
+		reply <- answer{reply: ctl.Reply{OK: true, Text: "nothing is planned yet: the daemon has just started"}}
+		return
+	}
 	e.tasks.Go(e.ctx, "plan", func(ctx context.Context) error {
 		have, err := e.inspect(ctx, plan)
 		if err != nil {

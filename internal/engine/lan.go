@@ -12,8 +12,6 @@ import (
 	"luatnetd/internal/config"
 	"luatnetd/internal/host"
 	"luatnetd/router"
-	"luatnetd/router/dns"
-	dnsserve "luatnetd/router/dns/serve"
 )
 
 // lan is one downstream network and its services.
@@ -107,47 +105,4 @@ func (e *Engine) lanForRouter(l *lan) router.LAN {
 		}
 	}
 	return r
-}
-
-// serveNames keeps the DNS forwarder in step with the decision and the leases.
-func (e *Engine) serveNames() {
-	var ups []dnsserve.Upstream
-	for _, name := range e.decision.Main {
-		if u := e.byName(name); u != nil && u.lease != nil {
-			ups = append(ups, dnsserve.Upstream{
-				Name: name, Device: u.device, Mark: e.marks.Of(u.index), Source: u.lease.Addr.Addr(),
-				Servers: dns.Servers(u.lease.DNS, u.cfg.DNS, dns.Mode(u.cfg.DNSMode), u.lease.Gateway),
-			})
-		}
-	}
-	e.dns.SetUpstreams(ups)
-	if !e.namesStale {
-		return
-	}
-	e.namesStale = false
-	var listen []dnsserve.Listen
-	var names []dns.Host
-	for _, l := range e.lans {
-		if l.down {
-			continue
-		}
-		listen = append(listen, dnsserve.Listen{Device: l.cfg.Device, Addr: l.cfg.Address.Addr(), Upstreams: l.cfg.Upstream})
-		names = append(names, l.names()...)
-	}
-	e.dns.SetListen(listen)
-	e.dns.SetNames(names)
-}
-
-// names are the LAN's hosts that DNS knows: bound clients with a name.
-func (l *lan) names() []dns.Host {
-	var list []dns.Host
-	if l.server == nil {
-		return nil
-	}
-	for _, i := range l.server.Leases() {
-		if i.Hostname != "" && i.State == "bound" {
-			list = append(list, dns.Host{Name: i.Hostname, Domain: l.cfg.DHCP.Domain, Addr: i.Addr, Origin: dns.OriginLease})
-		}
-	}
-	return list
 }

@@ -32,11 +32,14 @@ type overrideFile struct {
 	LANs    []string `json:"down_lans,omitempty"`
 }
 
-// expire ends a choice that was made for a while.
-func (o *override) expire(now time.Time) {
+// expire ends a choice that was made for a while; it returns what was chosen,
+// "" while that goes on.
+func (o *override) expire(now time.Time) (ended string) {
 	if o.use != "" && !o.until.IsZero() && !now.Before(o.until) {
+		ended = o.use
 		o.use, o.until = "", time.Time{}
 	}
+	return ended
 }
 
 func (e *Engine) overridePath() string { return filepath.Join(e.opt.RunDir, "override.json") }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"luatnetd/internal/config"
 	"luatnetd/internal/host"
 	"luatnetd/internal/status"
 	"luatnetd/netif"
@@ -33,6 +34,7 @@ func (e *Engine) publish(now time.Time) {
 		UseUntil: host.Wall(e.override.until),
 		Health:   append([]status.Code{}, e.notes...),
 		Kernel:   e.kernelStatus(),
+		Uplinks:  []status.Uplink{}, LANs: []status.LAN{},
 	}
 	if e.rival != "" {
 		d.Health = append(d.Health, note{Code: "firewall-rival", Severity: "error", Text: e.rival})
@@ -43,7 +45,7 @@ func (e *Engine) publish(now time.Time) {
 	for _, u := range e.uplinks {
 		d.Uplinks = append(d.Uplinks, e.uplinkStatus(u, now))
 		if u.refused != "" {
-			d.Health = append(d.Health, note{Code: "lease-overlaps-lan", Severity: "error", Entry: u.cfg.Name, Text: u.refused})
+			d.Health = append(d.Health, note{Code: config.ScopeLease.Code(), Severity: "error", Entry: u.cfg.Name, Text: u.refused})
 		}
 	}
 	for _, l := range e.lans {
@@ -57,6 +59,7 @@ func (e *Engine) publish(now time.Time) {
 			d.Health = append(d.Health, note{Code: "task-restarting", Severity: "error", Entry: t.Name, Text: t.Name + " failed and is started again: " + t.Err})
 		}
 	}
+	d.SortHealth()
 	e.doc.Store(d)
 }
 
@@ -109,8 +112,12 @@ func (e *Engine) uplinkStatus(u *uplink, now time.Time) status.Uplink {
 	if u.refused != "" {
 		s.Reason = u.refused
 	}
+	_, s.Round = u.monitor.Rounds()
 	for _, t := range v.Targets {
-		s.Targets = append(s.Targets, status.Target{Kind: string(t.Target.Kind), Address: t.Target.Address, Alive: t.OK, Ever: t.Seen, Reason: t.Reason, RTTms: t.RTT.Seconds() * 1e3})
+		s.Targets = append(s.Targets, status.Target{
+			Kind: string(t.Target.Kind), Address: t.Target.Address, Alive: t.OK, Ever: t.Seen,
+			At: host.Wall(t.At), Reason: t.Reason, RTTms: t.RTT.Seconds() * 1e3,
+		})
 	}
 	return s
 }

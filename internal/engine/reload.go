@@ -31,6 +31,9 @@ func (e *Engine) reloadFile(reply chan<- answer) {
 	}
 	e.notes = nil
 	e.cfg = cfg
+	if cfg.Empty() {
+		e.notes = append(e.notes, emptyNote(e.opt.ConfigFile))
+	}
 	e.checkRival()
 	if err := e.loadIndexes(); err != nil {
 		e.note("state-indexes", "error", "", "uplink numbers are not kept: "+err.Error())

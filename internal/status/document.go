@@ -1,6 +1,9 @@
 package status
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // APIVersion is the version of the control protocol and of this document.
 const APIVersion = 1
@@ -58,18 +61,20 @@ type Uplink struct {
 	Lease    string    `json:"lease,omitempty"` // state of the DHCP client
 	LeaseFor float64   `json:"lease_left,omitempty"`
 	RTTms    float64   `json:"rtt_ms,omitempty"`
-	Loss     float64   `json:"loss"` // 0 to 1
+	Loss     float64   `json:"loss"`  // 0 to 1
+	Round    uint64    `json:"round"` // number of the last round of probes that has ended
 	Targets  []Target  `json:"targets,omitempty"`
 }
 
 // Target is one probe target of an uplink.
 type Target struct {
-	Kind    string  `json:"kind"`
-	Address string  `json:"address"`
-	Alive   bool    `json:"alive"`
-	Ever    bool    `json:"ever_alive"`
-	Reason  string  `json:"reason,omitempty"`
-	RTTms   float64 `json:"rtt_ms,omitempty"`
+	Kind    string    `json:"kind"`
+	Address string    `json:"address"`
+	Alive   bool      `json:"alive"`
+	Ever    bool      `json:"ever_alive"`
+	At      time.Time `json:"at,omitzero"` // end of the last request
+	Reason  string    `json:"reason,omitempty"`
+	RTTms   float64   `json:"rtt_ms,omitempty"`
 }
 
 // LAN is one downstream network.
@@ -125,9 +130,25 @@ type Why struct {
 type Event struct {
 	Seq   uint64            `json:"seq"`
 	At    time.Time         `json:"at"`
-	Kind  string            `json:"kind"` // IP_READY, IP_LOSE, NETWORK_STATUS, link, probe, lease, config, kernel, control
+	Kind  string            `json:"kind"` // IP_READY, IP_LOSE, NETWORK_STATUS, UPLINK, lease, config, kernel, control
 	Text  string            `json:"text"`
 	Attrs map[string]string `json:"attrs,omitempty"`
+}
+
+// Uplink returns the uplink called name, nil if there is none.
+func (d *Document) Uplink(name string) *Uplink {
+	for i := range d.Uplinks {
+		if d.Uplinks[i].Name == name {
+			return &d.Uplinks[i]
+		}
+	}
+	return nil
+}
+
+// SortHealth puts the worst codes first; equals keep their order.
+func (d *Document) SortHealth() {
+	rank := map[string]int{"error": 0, "warning": 1, "notice": 2}
+	slices.SortStableFunc(d.Health, func(a, b Code) int { return rank[a.Severity] - rank[b.Severity] })
 }
 
 // UplinkNames returns the names of the uplinks, in order.

@@ -55,7 +55,11 @@ func (d *Document) UplinksText() string {
 func (d *Document) LANsText() string {
 	return table("LAN\tDEVICE\tADDRESS\tCARRIER\tLEASES\tUPSTREAM", len(d.LANs), func(i int) string {
 		l := d.LANs[i]
-		return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s", l.Name, dash(l.Device), dash(l.Address), word(l.Carrier, "yes", "no"),
+		carrier := word(l.Carrier, "yes", "no")
+		if l.Down {
+			carrier = "closed"
+		}
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s", l.Name, dash(l.Device), dash(l.Address), carrier,
 			len(l.Leases), dash(strings.Join(l.Upstream, ",")))
 	})
 }
@@ -94,6 +98,20 @@ func (d *Document) ExplainText() string {
 		}
 	}
 	return b.String()
+}
+
+// Line renders a probe target as one line.
+func (t Target) Line() string {
+	name := strings.TrimSpace(t.Kind + " " + t.Address)
+	switch {
+	case t.Alive:
+		return fmt.Sprintf("%s answered in %.1f ms", name, t.RTTms)
+	case t.At.IsZero():
+		return name + " was not asked yet"
+	case t.Ever:
+		return fmt.Sprintf("%s: %s", name, t.Reason)
+	}
+	return fmt.Sprintf("%s: %s (it has never answered here)", name, t.Reason)
 }
 
 // Line renders an event as one line.

@@ -175,6 +175,20 @@ func (u *uplink) event() dhcp.Event {
 	}
 }
 
+// renews checks a renewal, after what may still be going on (the gateway's
+// answer to ARP may have come before the server's).
+func (u *uplink) renews() {
+	u.t.Helper()
+	u.until(lease.Bound)
+	for len(u.client.Events()) > 0 {
+		u.event()
+	}
+	u.client.Renew()
+	if e := u.event(); !e.Renewed {
+		u.t.Errorf("%s: renewal: %+v", u.name, e)
+	}
+}
+
 // quiet fails if an event comes within d.
 func (u *uplink) quiet(d time.Duration) {
 	u.t.Helper()
@@ -256,7 +270,7 @@ func dnsmasq(t *testing.T, ns *lab.NS, from, to string, more ...string) *lab.Pro
 	t.Helper()
 	leases := filepath.Join(ns.Dir(), "run", "leases"+from)
 	args := []string{
-		"--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--group=root", "--port=0", "--no-ping",
+		"--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping", // it changes no user, so it works in a user namespace
 		"--interface=eth0", "--bind-interfaces", "--log-dhcp", "--log-facility=-", "--pid-file=" + leases + ".pid",
 		"--dhcp-leasefile=" + leases, "--dhcp-authoritative", "--dhcp-range=" + from + "," + to + ",255.255.255.0,2m",
 	}
@@ -377,6 +391,7 @@ func TestLeaseAndTwentyRenewals(t *testing.T) {
 					t.Errorf("lease %+v", l)
 				}
 				eventually(t, "no packet socket while bound", func() bool { return packetSockets(t) == 0 })
+				decoy(t, "wan0", "192.0.2.200/24", l.Addr.String())
 				seen.take()
 				for i := range 20 {
 					u.client.Renew()
@@ -401,6 +416,32 @@ func TestLeaseAndTwentyRenewals(t *testing.T) {
 			})
 		}
 	})
+}
+
+// decoy makes another address the device's first one, so that the kernel's own
+// choice of a source is the wrong one.
+func decoy(t *testing.T, name, first, second string) {
+	t.Helper()
+	dev, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []struct {
+		f    func(netlink.Link, *netlink.Addr) error
+		addr string
+	}{{netlink.AddrDel, second}, {netlink.AddrAdd, first}, {netlink.AddrAdd, second}} {
+		a, err := netlink.ParseAddr(change.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := change.f(dev, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	table := &netlink.Route{LinkIndex: dev.Attrs().Index, Table: 7601, Gw: net.IPv4(192, 0, 2, 1), Flags: int(netlink.FLAG_ONLINK)}
+	if err := netlink.RouteReplace(table); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // udhcpd is busybox's server: it answers by broadcast only.
@@ -477,6 +518,7 @@ func TestPortTaken(t *testing.T) {
 		}
 		u := run(t, "wan0", 7601, nil, nil)
 		u.lease()
+		eventually(t, "nothing else is going on", func() bool { return packetSockets(t) == 0 })
 		if err := holder.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -668,11 +710,33 @@ func TestHotPlug(t *testing.T) {
 		if err := ns.AddAddr("eth0", "192.0.2.1/24"); err != nil {
 			t.Fatal(err)
 		}
-		ns.MustRun(t, "true")
 		if again := u.lease(); again.Addr != l.Addr {
 			t.Errorf("back with %v, had %v", again.Addr, l.Addr)
 		}
+		u.renews()
 		u.end()
+	})
+}
+
+// The device was replaced between two values of the sensor.
+func TestReplacedUnseen(t *testing.T) {
+	lab.Run(t, func(t *testing.T) {
+		n := lab.New(t)
+		ns := provider(t, n, "wan0", "192.0.2.1/24")
+		dnsmasq(t, ns, "192.0.2.50", "192.0.2.99")
+		u := run(t, "wan0", 7601, nil, nil)
+		u.lease()
+		dev, err := netlink.LinkByName("wan0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		mac, _ := netif.MACFrom(dev.Attrs().HardwareAddr)
+		u.client.Link(dhcp.Link{Present: true, Carrier: true, Index: dev.Attrs().Index + 1000, MAC: mac, MTU: 1500})
+		if e := u.event(); e.Lease != nil || e.Reason != "device gone" {
+			t.Fatalf("another index: %+v, want the lease withdrawn", e)
+		}
+		u.lease()
+		u.renews()
 	})
 }
 
@@ -685,7 +749,8 @@ func TestRestartAdopts(t *testing.T) {
 		first := run(t, "wan0", 7601, nil, nil)
 		l := first.lease()
 		first.end()
-		server.Kill() // nobody can confirm it
+		server.Kill() // nobody can confirm it, not even by ARP
+		ns.MustRun(t, "ip", "link", "set", "eth0", "arp", "off")
 		second := run(t, "wan0", 7601, nil, first.record)
 		if e := second.event(); e.Lease == nil || !e.Lease.Equal(l) {
 			t.Fatalf("second process: %+v, want the lease of the first", e)

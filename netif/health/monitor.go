@@ -229,6 +229,10 @@ func (m *Monitor) need() int {
 	return max(m.policy.FailAfter-len(m.suspects), min(2, m.policy.FailAfter))
 }
 
+// Probing reports whether the uplink is checked at all now: it has carrier and
+// address, and somebody wants to know.
+func (m *Monitor) Probing() bool { return m.probing() }
+
 // probing reports whether there is anything to ask, and anybody who wants to know.
 func (m *Monitor) probing() bool {
 	return m.level.up() && !m.level.Single && !m.policy.Trust && len(m.askable()) > 0

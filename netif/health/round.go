@@ -38,6 +38,15 @@ func (m *Monitor) Due(now time.Time) []Request {
 	return list
 }
 
+// Rounds returns how many rounds were started, and the number of the last one
+// that has ended: who asks by Hint waits for the end of the next one to start.
+func (m *Monitor) Rounds() (started, ended uint64) {
+	if m.round.open {
+		return m.rounds, m.rounds - 1
+	}
+	return m.rounds, m.rounds
+}
+
 // Next returns when Due has something to do. Zero: not before the next event.
 func (m *Monitor) Next() time.Time {
 	var at time.Time

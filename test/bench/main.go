@@ -85,6 +85,11 @@ func runAll(opt options, only, keep string) error {
 	if opt.binary, err = filepath.Abs(opt.binary); err != nil {
 		return err
 	}
+	if keep != "" {
+		if err := os.MkdirAll(keep, 0o755); err != nil {
+			return err
+		}
+	}
 	missed := 0
 	for _, b := range benches {
 		if !match.MatchString(b.name) {

@@ -44,8 +44,6 @@ func (p packet) String() string {
 	return fmt.Sprintf("protocol %d from %s:%d to %s:%d", p.proto, p.src, p.sport, p.dst, p.dport)
 }
 
-func (p packet) echoReply() bool { return p.proto == unix.IPPROTO_ICMP && p.sport == 0 }
-
 // to matches what goes to an address.
 func to(addr string) func(packet) bool {
 	a := netip.MustParseAddr(addr)

@@ -5,50 +5,22 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// tie returns a socket control function that ties a socket to a device and,
-// unless it is zero, a mark.
-func tie(device string, mark uint32) func(network, address string, c syscall.RawConn) error {
-	return func(_, _ string, c syscall.RawConn) error {
-		var err error
-		ctl := c.Control(func(fd uintptr) {
-			if err = unix.BindToDevice(int(fd), device); err != nil {
-				err = fmt.Errorf("bind socket to device %s: %w", device, err)
-				return
-			}
-			if mark == 0 {
-				return
-			}
-			if err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, int(mark)); err != nil {
-				err = fmt.Errorf("set mark %#x: %w", mark, err)
-			}
-		})
-		if ctl != nil {
-			return ctl
-		}
-		return err
-	}
-}
+	"luatnetd/internal/bind"
+)
 
 // dial opens a connected socket to a server through an uplink. The kernel
 // picks the source port, at random within net.ipv4.ip_local_port_range, and
 // drops what does not come from the server's address and port.
 func dial(ctx context.Context, network string, via *Upstream, server netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{Timeout: exchangeLife, Control: tie(via.Device, via.Mark)}
+	tie := bind.Bind{Device: via.Device, Mark: via.Mark}
 	if src := via.Source.Unmap(); src.IsValid() && src.Is4() == server.Addr().Is4() {
-		if network == "tcp" {
-			d.LocalAddr = &net.TCPAddr{IP: src.AsSlice(), Zone: src.Zone()}
-		} else {
-			d.LocalAddr = &net.UDPAddr{IP: src.AsSlice(), Zone: src.Zone()}
-		}
+		tie.Source = src // a server of the other family is asked without
 	}
-	d.SetMultipathTCP(false) // a second path would leave the uplink
-	conn, err := d.DialContext(ctx, network, server.String())
+	conn, err := tie.Dialer(exchangeLife).DialContext(ctx, network, server.String())
 	if err != nil {
 		return nil, fmt.Errorf("server %s by %s: %w", server, via.Name, err)
 	}
@@ -57,8 +29,8 @@ func dial(ctx context.Context, network string, via *Upstream, server netip.AddrP
 
 // sockets opens the UDP and the TCP socket of a listening address.
 func sockets(ctx context.Context, l Listen, port uint16) (*net.UDPConn, *net.TCPListener, error) {
-	lc := net.ListenConfig{Control: tie(l.Device, 0), KeepAlive: -1}
-	lc.SetMultipathTCP(false)
+	lc := bind.Bind{Device: l.Device}.ListenConfig()
+	lc.KeepAlive = -1
 	addr := l.Addr.Unmap()
 	if addr.IsLinkLocalUnicast() && addr.Is6() {
 		addr = addr.WithZone(l.Device)
