@@ -41,17 +41,6 @@ func (b *box) healthy(code string) bool {
 	return false
 }
 
-// planned waits until the kernel is as planned.
-func (b *box) planned() {
-	b.t.Helper()
-	b.eventually(10*time.Second, "the kernel becomes as planned", func() error {
-		if out, code := b.ctl("plan"); code != 0 || !strings.Contains(out, "the kernel is as planned") {
-			return fmt.Errorf("ctl plan: %s", out)
-		}
-		return nil
-	})
-}
-
 // serveBanner answers every connection with a word. It must run in a namespace.
 func serveBanner(t *testing.T, addr, word string) error {
 	l, err := net.Listen("tcp4", addr)
