@@ -38,11 +38,12 @@ ports = ["lan1"]
 address = "192.168.5.1/24"
 `
 
-// dnsmasq makes a provider serve DHCP and DNS with foreign software.
+// dnsmasq makes a provider serve DHCP and DNS with foreign software. With
+// --no-daemon it does not change its user, which a user namespace forbids.
 func (b *box) dnsmasq(isp *lab.ISP, lease string) *lab.Proc {
 	b.t.Helper()
 	base := strings.TrimSuffix(isp.Gateway.String(), ".1")
-	p, err := isp.Start(nil, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
+	p, err := isp.Start(nil, "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
 		"--interface=down0", "--bind-interfaces", "--except-interface=lo", "--log-dhcp", "--log-facility=-",
 		"--dhcp-range="+base+".50,"+base+".99,255.255.255.0,"+lease, "--dhcp-option=6,"+isp.Gateway.String(),
 		"--dhcp-leasefile="+isp.Dir()+"/leases", "--address=/"+lab.HostName+"/"+lab.WebAddr, "--pid-file=")

@@ -121,6 +121,7 @@ func TestBothUplinksDead(t *testing.T) {
 	}
 	for name, death := range deaths {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			lab.Run(t, func(t *testing.T) {
 				b := newBox(t, 2)
 				b.staticClient()

@@ -53,6 +53,7 @@ func TestScanFromTheWANGetsNoAnswer(t *testing.T) {
 // The same with addresses by DHCP: port 68 has somebody listening, and after
 // kill -9 nobody.
 func TestScanOfADHCPUplinkGetsNoAnswer(t *testing.T) {
+	t.Parallel()
 	lab.Run(t, func(t *testing.T) {
 		b := newBox(t, 1)
 		b.scannerReady()
