@@ -15,7 +15,10 @@ var (
 	icmp6MLD     = ICMPType{V6: true, Types: []uint8{130, 131, 132, 143}}
 )
 
-// inWANRules judge what an uplink sends to the router itself.
+// inWANRules judge what an uplink sends to the router itself. DHCP needs no
+// rule: a renewal is a flow of ours, and everything else comes by a packet
+// socket, before any rule. One for port 68 would let a scan find out, by "port
+// unreachable", that the daemon is not running.
 func (b *builder) inWANRules() []Rule {
 	rules := []Rule{{icmpAnswers, accept}}
 	if !b.Firewall.IPv6Pass {
@@ -33,13 +36,6 @@ func (b *builder) inWANRules() []Rule {
 		Rule{icmpEcho, gotoTo(chainEcho)},
 		Rule{StateEstablished | StateRelated, accept},
 		Rule{StateInvalid, drop})
-	for _, u := range b.ups {
-		if u.DHCP && u.Device != "" {
-			// The answer to a rebinding client comes from another address than
-			// asked. Where no client listens a scan would get "port unreachable".
-			rules = append(rules, slices.Concat(Rule{iif(u.Device), v4}, udpFromTo(67, 68), Rule{accept}))
-		}
-	}
 	for _, a := range b.allowed(atUplink, atRouter) {
 		if a.Proto != "icmp" {
 			rules = append(rules, a.rule()...)

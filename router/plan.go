@@ -36,7 +36,6 @@ type Uplink struct {
 	Present  bool   // the device exists
 	Down     bool   // closed by the operator: no address, no routes, still firewalled
 	External bool   // somebody else owns link and address
-	DHCP     bool   // a DHCP client of ours asks here: port 68 is taken and may be answered
 	MTU      int    // wanted device MTU, 0 leaves it
 	PathMTU  int    // known MTU towards the network below 1500, for the MSS; 0: unknown
 	Lease    netif.Lease

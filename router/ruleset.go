@@ -29,6 +29,7 @@ var (
 	hookMSS     = Hook{"filter", "forward", -150}
 	hookDNAT    = Hook{"nat", "prerouting", -100}
 	hookSNAT    = Hook{"nat", "postrouting", 100}
+	hookGuard   = Hook{"filter", "postrouting", 200} // behind every translation
 	hookIn      = Hook{"filter", "input", 0}
 	hookForward = Hook{"filter", "forward", 0}
 	hookAcct    = Hook{"filter", "forward", -10}
@@ -73,6 +74,7 @@ func (b *builder) table() Table {
 	base("c_mss", hookMSS, b.mssRules())
 	base("c_dnat", hookDNAT, b.dnatRules())
 	base("c_snat", hookSNAT, b.snatRules())
+	base("c_guard", hookGuard, b.guardRules())
 	base("c_in", hookIn, []Rule{{iifSet(setWAN), jump(chainInWAN)}})
 	base("c_fwd", hookForward, b.forwardRules())
 	if !b.Firewall.IPv6Pass {
@@ -217,6 +219,20 @@ func (b *builder) mssRules() []Rule {
 			if !b.Firewall.IPv6Pass {
 				rules = append(rules, Rule{v6, dir, onlySYN, MSS{Size: uint16(mtu - 60)}}) // IPv6 40 + TCP 20
 			}
+		}
+	}
+	return rules
+}
+
+// guardRules let no address of a LAN out of an uplink. Translation is decided
+// by the first packet of a flow only: a flow that began elsewhere (between a
+// LAN and the router, or a VPN) and loses its route falls through to main.
+// Mark 0 tells it from one that an uplink was let in with.
+func (b *builder) guardRules() []Rule {
+	var rules []Rule
+	for _, l := range b.lans {
+		if l.Addr.IsValid() {
+			rules = append(rules, Rule{oifSet(setWAN), Addr{Prefix: l.Addr.Masked()}, Mark{Ct: true, Mask: uint32(b.Marks)}, drop})
 		}
 	}
 	return rules

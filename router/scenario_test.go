@@ -51,13 +51,7 @@ func wired(name string, n netif.Index, device, own, gateway string) router.Uplin
 	return u
 }
 
-// wan1 has its address from a DHCP server, wan2 from the configuration.
-func wan1() router.Uplink {
-	u := wired("wan", 1, "eth0", "100.64.1.2/24", "100.64.1.1")
-	u.DHCP = true
-	return u
-}
-
+func wan1() router.Uplink { return wired("wan", 1, "eth0", "100.64.1.2/24", "100.64.1.1") }
 func wan2() router.Uplink { return wired("wan2", 2, "usb0", "100.64.2.2/24", "100.64.2.1") }
 
 func home() router.LAN {

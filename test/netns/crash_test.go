@@ -56,7 +56,7 @@ func TestKillAtRandomInstantsLosesNothing(t *testing.T) {
 		b.staticClient()
 		b.active(20*time.Second, "wan", "wan1")
 		b.ready(10*time.Second, "wan2")
-		b.planned()
+		b.steady()
 
 		m := b.meters()
 		rng := rand.New(rand.NewPCG(76, 20))
@@ -71,7 +71,7 @@ func TestKillAtRandomInstantsLosesNothing(t *testing.T) {
 		b.stop(syscall.SIGKILL)
 		b.start()
 		b.active(20*time.Second, "wan", "wan1")
-		b.planned()
+		b.steady()
 		m.unharmed("20 × kill -9")
 		b.sees("100.64.1.2")
 		b.noForeign()
@@ -110,7 +110,7 @@ func TestReorderingKeepsFlowsWhereTheyAre(t *testing.T) {
 		if now := marks(); now != before {
 			t.Errorf("marks after a restart are %s, want %s as before", now, before)
 		}
-		b.planned()
+		b.steady()
 		m.unharmed("re-ordering by reload, by restart and by restart after kill -9")
 		b.noForeign()
 	})
@@ -142,7 +142,7 @@ func TestUplinkRemovedAndAddedByReload(t *testing.T) {
 		b.reload()
 		b.active(10*time.Second, "wan2", "wan2")
 		b.sees("100.64.2.2")
-		b.planned()
+		b.steady()
 		left := b.Gateway.MustRun(t, "ip", "rule") + b.Gateway.MustRun(t, "ip", "-N", "route", "show", "table", "all") +
 			b.Gateway.MustRun(t, "ip", "addr", "show", "dev", "wan1")
 		for _, gone := range []string{"7601", "100.64.1."} {

@@ -75,7 +75,7 @@ func TestFaultOfThePreferredUplink(t *testing.T) {
 				f.heal(b)
 				b.active(15*time.Second, "wan", "wan1")
 				b.sees("100.64.1.2")
-				b.planned()
+				b.steady()
 				b.noForeign()
 			})
 		})
@@ -148,7 +148,7 @@ func TestBothUplinksDead(t *testing.T) {
 					}
 					return nil
 				})
-				b.planned()
+				b.steady()
 				before := b.Gateway.MustRun(t, "ip", "-N", "route", "show", "default")
 				b.ok(death[0](b.ISPs[0]))
 				b.eventually(8*time.Second, "both are found dead", func() error {
@@ -168,7 +168,7 @@ func TestBothUplinksDead(t *testing.T) {
 				b.online(m, time.Now(), 15*time.Second, "both come back")
 				b.active(20*time.Second, "wan", "wan1")
 				b.sees("100.64.1.2")
-				b.planned()
+				b.steady()
 				b.noForeign()
 			})
 		})

@@ -64,7 +64,7 @@ func TestForeignStateIsNeverTouched(t *testing.T) {
 		same("start")
 		b.write(strings.Replace(static, "192.168.5.1", "192.168.6.1", 1))
 		b.reload()
-		b.planned()
+		b.steady()
 		same("reload")
 		b.ok(b.ISPs[0].Cut())
 		b.active(10*time.Second, "wan2", "wan2")
@@ -75,7 +75,7 @@ func TestForeignStateIsNeverTouched(t *testing.T) {
 		same("kill -9")
 		b.write(static)
 		b.start()
-		b.planned()
+		b.steady()
 		same("start after kill -9")
 		b.stop(syscall.SIGTERM)
 		same("stop with on_stop = keep")
@@ -85,36 +85,12 @@ func TestForeignStateIsNeverTouched(t *testing.T) {
 
 		b.write("on_stop = \"clean\"\n" + strings.Replace(static, `["lan1"]`, `["lan1", "lan2"]`, 1))
 		b.start()
-		b.planned()
+		b.steady()
 		same("start with on_stop = clean")
 		b.stop(syscall.SIGTERM)
 		if diff := lineDiff(all, b.dump(nil)); diff != "" {
 			t.Errorf("after stop with on_stop = clean (-before the first start +after):\n%s", diff)
 		}
-	})
-}
-
-// Without a configuration the daemon changes nothing and says what to do.
-func TestWithoutConfigurationNothingChanges(t *testing.T) {
-	t.Parallel()
-	lab.Run(t, func(t *testing.T) {
-		b := newBox(t, 1)
-		b.settle()
-		before := b.dump(nil)
-		b.write("# nothing yet")
-		b.start()
-		if !b.healthy("config-empty") {
-			t.Errorf("health is %s, want the code config-empty", pretty(b.status().Health))
-		}
-		if out, code := b.ctl("plan"); code != 0 || !strings.Contains(out, "nothing is configured") {
-			t.Errorf("ctl plan = %d, %q, want that nothing is configured", code, out)
-		}
-		if diff := lineDiff(before, b.dump(nil)); diff != "" {
-			t.Errorf("without a configuration the kernel changed (-before +after):\n%s", diff)
-		}
-		b.write(static)
-		b.reload()
-		b.active(20*time.Second, "wan", "wan1")
 	})
 }
 

@@ -43,7 +43,8 @@ func TestMain(m *testing.M) {
 // box is a lab.Box that fails its test instead of returning errors.
 type box struct {
 	*lab.Box
-	t *testing.T
+	t      *testing.T
+	strays []*tap // packets with a wrong source, one tap for each provider
 }
 
 // newBox builds the world; the daemon is not started yet.
@@ -64,7 +65,11 @@ func newBox(t *testing.T, isps int) *box {
 			t.Logf("the end of the daemon's log:\n%s", tail(b.Daemon.Output(), 12000))
 		}
 	})
-	return &box{Box: b, t: t}
+	bx := &box{Box: b, t: t}
+	for _, isp := range b.ISPs {
+		bx.strays = append(bx.strays, strayTap(t, isp))
+	}
+	return bx
 }
 
 func tail(s string, n int) string {
@@ -162,6 +167,9 @@ func (b *box) noForeign() {
 	b.ok(err)
 	if n != 0 {
 		b.t.Errorf("the providers saw %d packets with a private or foreign source, want 0", n)
+		for _, s := range b.strays {
+			s.nothing("such packets")
+		}
 	}
 }
 

@@ -47,7 +47,7 @@ func TestBadReloadChangesNothing(t *testing.T) {
 			}
 			b.ok(b.Daemon.Signal(syscall.SIGHUP)) // the same without ctl
 		}
-		b.planned()
+		b.steady()
 		if diff := lineDiff(before, b.dump(nil)); diff != "" {
 			t.Errorf("bad reloads changed the kernel (-before +after):\n%s", diff)
 		}
@@ -103,7 +103,7 @@ func TestOperatorsWordSurvivesRestart(t *testing.T) {
 		b.said("lan", "lan", "up")
 		b.lanAnswers(true)
 		b.sees("100.64.1.2")
-		b.planned()
+		b.steady()
 		b.noForeign()
 	})
 }

@@ -44,7 +44,7 @@ func TestDeviceIsHotPlugged(t *testing.T) {
 		b.plug(b.ISPs[0])
 		b.active(10*time.Second, "wan", "wan1")
 		b.sees("100.64.1.2")
-		b.planned()
+		b.steady()
 
 		b.unplug(b.ISPs[0])
 		b.sees("100.64.2.2")
@@ -52,7 +52,7 @@ func TestDeviceIsHotPlugged(t *testing.T) {
 		b.plug(b.ISPs[0])
 		b.active(10*time.Second, "wan", "wan1")
 		b.sees("100.64.1.2")
-		b.planned()
+		b.steady()
 		b.noForeign()
 	})
 }
@@ -114,7 +114,7 @@ func TestTwoUplinksWithTheSameAddress(t *testing.T) {
 				})
 				b.active(time.Second, "wan", "wan1")
 				b.sees("100.64.1.2")
-				b.planned()
+				b.steady()
 			})
 		})
 	}
@@ -161,7 +161,7 @@ func TestExternalUplink(t *testing.T) {
 		if out, _ := b.ctl("events"); !strings.Contains(out, "wan2 lost its address") {
 			t.Errorf("events say nothing of the lost address:\n%s", out)
 		}
-		b.planned()
+		b.steady()
 		b.noForeign()
 	})
 }

@@ -24,7 +24,7 @@ const (
 
 // scannerAddr is the address of the attacker beside the provider's router:
 // whatever goes to it is an answer to the scan.
-const scannerAddr = "100.64.1.66"
+const scannerAddr = "100.64.1.166"
 
 // scanner sends frames that nobody asked for to the gateway's first uplink,
 // round after round until stopped.

@@ -2,7 +2,6 @@ package netns
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 	"syscall"
@@ -48,6 +47,31 @@ func TestScanFromTheWANGetsNoAnswer(t *testing.T) {
 		s.whole(t)
 		answers.nothing("answers while starting again")
 		intruders.nothing("packets in the LAN while starting again")
+	})
+}
+
+// The same with addresses by DHCP: port 68 has somebody listening, and after
+// kill -9 nobody.
+func TestScanOfADHCPUplinkGetsNoAnswer(t *testing.T) {
+	lab.Run(t, func(t *testing.T) {
+		b := newBox(t, 1)
+		b.scannerReady()
+		b.dnsmasq(b.ISPs[0], "1h")
+		b.write(leased)
+		b.start()
+		b.active(20*time.Second, "wan", "wan1")
+		wan := netip.MustParsePrefix(b.uplink("wan").Address).Addr().String()
+		answers := newTap(t, b.ISPs[0].NS, "down0", to(scannerAddr))
+		s := b.scan(wan)
+		s.whole(t)
+		answers.nothing("answers of a DHCP uplink")
+		b.stop(syscall.SIGKILL)
+		s.whole(t)
+		answers.nothing("answers of a DHCP uplink after kill -9")
+		b.start()
+		b.active(20*time.Second, "wan", "wan1")
+		s.whole(t)
+		answers.nothing("answers of a DHCP uplink after a new start")
 	})
 }
 
@@ -188,41 +212,4 @@ table ip filter {
 	chain FORWARD { type filter hook forward priority filter; policy accept; iifname "docker0" counter accept; }
 }`)
 	return c
-}
-
-// serveBanner answers every connection with a word. It must run in a namespace.
-func serveBanner(t *testing.T, addr, word string) error {
-	l, err := net.Listen("tcp4", addr)
-	if err != nil {
-		return err
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Write([]byte(word))
-			_ = c.Close()
-		}
-	}()
-	return nil
-}
-
-// banner is what a server says first, or (an echo server) repeats; "" for no
-// answer within a second.
-func banner(ns *lab.NS, addr string) string {
-	c, err := ns.Dial("tcp4", addr, time.Second)
-	if err != nil {
-		return ""
-	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(time.Second))
-	if strings.HasSuffix(addr, ":8") {
-		_, _ = c.Write([]byte("echo"))
-	}
-	buf := make([]byte, 64)
-	n, _ := c.Read(buf)
-	return string(buf[:n])
 }

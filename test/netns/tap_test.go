@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"luatnetd/internal/lab"
@@ -59,6 +60,30 @@ func from(addr string) func(packet) bool {
 // newTap listens at the device until the test ends.
 func newTap(t *testing.T, ns *lab.NS, device string, want func(packet) bool) *tap {
 	t.Helper()
+	return filteredTap(t, ns, device, nil, want)
+}
+
+// strayTap sees what a provider's customer sends with a source that is not
+// his. The kernel filters, so it costs nothing where there is none.
+func strayTap(t *testing.T, isp *lab.ISP) *tap {
+	t.Helper()
+	subnet := isp.Subnet.Addr().As4()
+	filter, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: 12, Size: 4}, // source
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 3},
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0xffffff00},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: wire.BigEndian.Uint32(subnet[:]), SkipTrue: 1},
+		bpf.RetConstant{Val: 2048},
+		bpf.RetConstant{Val: 0},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filteredTap(t, isp.NS, "down0", filter, func(packet) bool { return true })
+}
+
+func filteredTap(t *testing.T, ns *lab.NS, device string, filter []bpf.RawInstruction, want func(packet) bool) *tap {
+	t.Helper()
 	p := &tap{t: t, want: want, stop: make(chan struct{}), seen: map[string]int{}}
 	ns.MustDo(t, func() (err error) {
 		l, err := netlink.LinkByName(device)
@@ -74,6 +99,15 @@ func newTap(t *testing.T, ns *lab.NS, device string, want func(packet) bool) *ta
 		}
 		if err := unix.SetsockoptTimeval(p.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 50000}); err != nil {
 			return err
+		}
+		if len(filter) > 0 {
+			prog := make([]unix.SockFilter, len(filter))
+			for i, f := range filter {
+				prog[i] = unix.SockFilter{Code: f.Op, Jt: f.Jt, Jf: f.Jf, K: f.K}
+			}
+			if err := unix.SetsockoptSockFprog(p.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}); err != nil {
+				return err
+			}
 		}
 		return unix.Bind(p.fd, &unix.SockaddrLinklayer{Protocol: 0x0008, Ifindex: l.Attrs().Index}) // ETH_P_IP in network order
 	})

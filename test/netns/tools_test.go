@@ -2,8 +2,12 @@ package netns
 
 import (
 	"fmt"
+	"net"
 	"strings"
+	"testing"
 	"time"
+
+	"luatnetd/internal/lab"
 )
 
 // reload reads the file again, as an operator would.
@@ -37,13 +41,39 @@ func (b *box) healthy(code string) bool {
 	return false
 }
 
-// planned waits until the kernel is as planned.
-func (b *box) planned() {
-	b.t.Helper()
-	b.eventually(10*time.Second, "the kernel becomes as planned", func() error {
-		if out, code := b.ctl("plan"); code != 0 || !strings.Contains(out, "the kernel is as planned") {
-			return fmt.Errorf("ctl plan: %s", out)
+// serveBanner answers every connection with a word. It must run in a namespace.
+func serveBanner(t *testing.T, addr, word string) error {
+	l, err := net.Listen("tcp4", addr)
+	if err != nil {
+		return err
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Write([]byte(word))
+			_ = c.Close()
 		}
-		return nil
-	})
+	}()
+	return nil
+}
+
+// banner is what a server says first, or (an echo server) repeats; "" for no
+// answer within a second.
+func banner(ns *lab.NS, addr string) string {
+	c, err := ns.Dial("tcp4", addr, time.Second)
+	if err != nil {
+		return ""
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Second))
+	if strings.HasSuffix(addr, ":8") {
+		_, _ = c.Write([]byte("echo"))
+	}
+	buf := make([]byte, 64)
+	n, _ := c.Read(buf)
+	return string(buf[:n])
 }
