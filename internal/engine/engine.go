@@ -16,6 +16,7 @@ import (
 	"luatnetd/internal/task"
 	"luatnetd/netif"
 	"luatnetd/netif/failover"
+	"luatnetd/netif/health"
 	"luatnetd/netif/probe"
 	"luatnetd/netif/rtnl"
 	"luatnetd/router"
@@ -77,8 +78,11 @@ type Engine struct {
 	settle   time.Time // end of the wait for inherited addresses
 	ready    bool
 
-	domains    []string // of the LANs, as the DNS server knows them
-	namesStale bool     // local names or listeners changed since the DNS server heard of them
+	domains []string                   // of the LANs, as the DNS server knows them
+	seen    map[string][]health.Target // what has answered on each uplink, ever
+	seenOut chan []byte                // capacity 1: the newest file to write
+
+	namesStale bool // local names or listeners changed since the DNS server heard of them
 
 	doc atomic.Pointer[status.Document] // read by the control socket
 }

@@ -77,6 +77,7 @@ func (e *Engine) adjust() {
 		u := e.byName(c.Name)
 		if u == nil {
 			u = &uplink{monitor: health.New(policyOf(c)), index: e.indexes[c.Name]}
+			u.monitor.Remember(e.seen[c.Name])
 		}
 		e.configure(u, c)
 		uplinks = append(uplinks, u)

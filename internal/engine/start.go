@@ -29,13 +29,14 @@ func start(opt Options) (*Engine, error) {
 	e := &Engine{
 		opt: opt, log: opt.Log, now: host.Now, cfg: cfg, marks: router.Marks(cfg.State.MarkMask), notes: notes,
 		tasks: task.New(opt.Log), journal: journal.New(), prober: probe.New(probe.Options{Now: host.Now}),
-		inbox: make(chan any, 64), started: host.Now(), namesStale: true,
+		inbox: make(chan any, 64), seenOut: make(chan []byte, 1), started: host.Now(), namesStale: true,
 	}
 	if err := os.MkdirAll(opt.RunDir, 0o755); err != nil {
 		return nil, fmt.Errorf("runtime directory: %w", err)
 	}
 	e.openState()
 	e.loadOverride()
+	e.loadSeen()
 	if e.kernel, err = kernel.Open(e.kernelConfig()); err != nil {
 		return nil, err
 	}
@@ -111,6 +112,7 @@ func (e *Engine) spawn(ctx context.Context) {
 		return nil
 	})
 	e.tasks.Go(ctx, "dns", e.dns.Run)
+	e.tasks.Go(ctx, "targets file", e.writeSeen)
 	server := &ctl.Server{
 		Socket: e.cfg.Control.Socket, Group: e.cfg.Control.Group, Log: e.log,
 		Backend: ctl.Backend{Status: e.doc.Load, Follow: e.journal.Follow, Events: e.events, Do: e.do},

@@ -105,6 +105,7 @@ func (e *Engine) setLease(u *uplink, l *netif.Lease, reason string) {
 func (e *Engine) probed(r probe.Result) {
 	if u := e.byName(r.Uplink); u != nil {
 		u.monitor.Result(e.now(), r.Result)
+		e.noteSeen(u)
 		e.noteState(u)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
@@ -14,105 +13,6 @@ import (
 
 	"luatnetd/internal/lab"
 )
-
-// flips pulls and plugs cables at random, one of two at a time, and then asks
-// the kernel's own log of messages: at every moment main must have had a
-// default over a line that was alive.
-func flips(opt options) ([]figure, error) {
-	r, err := newRig(opt, true)
-	if err != nil {
-		return nil, err
-	}
-	defer r.close()
-	n, bad := opt.rounds(200), 0
-	rng := rand.New(rand.NewPCG(1, 2))
-	watch, err := r.watchMain()
-	if err != nil {
-		return nil, err
-	}
-	for range n {
-		isp := r.ISPs[rng.IntN(2)]
-		if err := isp.Cut(); err != nil {
-			return nil, err
-		}
-		time.Sleep(time.Duration(50+rng.IntN(200)) * time.Millisecond)
-		if err := isp.Restore(); err != nil {
-			return nil, err
-		}
-		if err := r.Ready(15*time.Second, "wan1", "wan2"); err != nil {
-			return nil, err
-		}
-	}
-	bad, seen := watch()
-	return []figure{count("flips-without-default", "states", bad, seen, "every state between two messages has a default in main over a live uplink", bad == 0)}, nil
-}
-
-// watchMain follows rtnetlink inside the gateway's namespace and replays it: a
-// model of the carriers and of main's defaults. The function it returns ends
-// it and reports how many states were bad, of how many.
-func (r *rig) watchMain() (func() (bad, seen int), error) {
-	links, routes := make(chan netlink.LinkUpdate, 4096), make(chan netlink.RouteUpdate, 4096)
-	done := make(chan struct{})
-	up, def := map[int]bool{}, map[int]bool{}
-	err := r.Gateway.Do(func() error {
-		list, err := netlink.LinkList()
-		if err != nil {
-			return err
-		}
-		for _, l := range list {
-			up[l.Attrs().Index] = l.Attrs().RawFlags&0x10000 != 0 // IFF_LOWER_UP
-		}
-		have, err := netlink.RouteList(nil, netlink.FAMILY_V4)
-		if err != nil {
-			return err
-		}
-		for _, rt := range have {
-			if rt.Dst == nil || rt.Dst.IP.IsUnspecified() {
-				def[rt.LinkIndex] = true
-			}
-		}
-		if err := netlink.LinkSubscribe(links, done); err != nil {
-			return err
-		}
-		return netlink.RouteSubscribe(routes, done)
-	})
-	if err != nil {
-		return nil, err
-	}
-	result := make(chan [2]int)
-	stop := make(chan struct{})
-	go func() {
-		bad, seen := 0, 0
-		for {
-			select {
-			case u := <-links:
-				up[u.Attrs().Index] = u.Attrs().RawFlags&0x10000 != 0
-			case u := <-routes:
-				if u.Table != 254 || u.Dst != nil && !u.Dst.IP.IsUnspecified() {
-					continue
-				}
-				def[u.LinkIndex] = u.Type == 24 // RTM_NEWROUTE
-			case <-stop:
-				close(done)
-				result <- [2]int{bad, seen}
-				return
-			}
-			seen++
-			alive := false
-			for i, ok := range def {
-				alive = alive || ok && up[i]
-			}
-			if !alive {
-				bad++
-			}
-		}
-	}()
-	return func() (int, int) {
-		close(stop)
-		v := <-result
-		return v[0], v[1]
-	}, nil
-}
 
 // replace makes the daemon replace its ruleset again and again under load, by
 // adding and removing a port forward.
