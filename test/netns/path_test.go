@@ -69,6 +69,9 @@ func TestNarrowUplinkCarriesATransfer(t *testing.T) {
 		"uplink": func(b *box) {
 			b.Gateway.MustRun(b.t, "ip", "link", "set", "wan1", "mtu", "1400")
 			b.ISPs[0].MustRun(b.t, "ip", "link", "set", "down0", "mtu", "1400")
+			for _, ns := range []*lab.NS{b.Client, b.Server} { // as careless firewalls do: the MSS alone must do it
+				ns.MustRun(b.t, "nft", "table ip deaf { chain in { type filter hook input priority 0; icmp type destination-unreachable drop; }; }")
+			}
 		},
 		"behind the provider": func(b *box) {
 			b.ISPs[0].MustRun(b.t, "ip", "link", "set", "up0", "mtu", "1400")

@@ -147,6 +147,7 @@ func TestExternalUplink(t *testing.T) {
 		b.ok(b.ISPs[0].Restore())
 		b.active(10*time.Second, "wan", "wan1")
 
+		b.steady() // nothing of the owner's is wanted as ours
 		out := b.Gateway.MustRun(t, "ip", "route", "show", "proto", "dhcp") + b.Gateway.MustRun(t, "ip", "addr", "show", "dev", "wan2")
 		if !strings.Contains(out, "default via 100.64.2.1 dev wan2 metric 700") || !strings.Contains(out, "100.64.2.2/24") {
 			t.Errorf("what the owner had made is gone:\n%s", out)

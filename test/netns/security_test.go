@@ -160,8 +160,13 @@ func TestForeignBridgeKeepsForwarding(t *testing.T) {
 			if got := banner(c, "192.168.5.50:80"); got == "client" {
 				t.Errorf("%s: the container reaches the LAN without a line in the allow list", when)
 			}
+			// Our forwarding of the uplink must not open what nobody published.
+			if got := banner(b.ISPs[0].NS, "172.17.0.2:80"); got == "container" {
+				t.Errorf("%s: the provider reaches the container without a published port", when)
+			}
 		}
 		b.Client.MustDo(t, func() error { return serveBanner(t, "192.168.5.50:80", "client") })
+		b.ok(b.ISPs[0].AddRoute("172.17.0.0/16", "100.64.1.2"))
 		b.write(static)
 		b.start()
 		b.active(20*time.Second, "wan", "wan1")
