@@ -194,7 +194,7 @@ type readRoom struct{ room room }
 
 func (o readRoom) String() string { return "read " + o.room.String() }
 
-// ops reads and compares. A room that cannot be read is believed for now, so
+// ops reads and compares. A room that cannot be read is believed until the next try, so
 // that it does not hold up the others, and read again at the next try.
 func (a *Applier) ops(ctx context.Context, p router.Plan, rooms, planned room) ([]router.Op, []Failure) {
 	have, errs := a.read(ctx, p, rooms)
