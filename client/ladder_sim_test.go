@@ -21,10 +21,9 @@ type box struct {
 	true_    time.Duration // since the simulation began
 	bootAt   time.Duration // true time of the last boot
 	boot     int
-	server   bool // answers
-	uplinks  bool // work
-	cure     Rung // the rung that mends broken uplinks, above RungReboot: none
-	flap     time.Duration
+	server   bool   // answers
+	uplinks  bool   // work
+	cure     Rung   // the rung that mends broken uplinks, above RungReboot: none
 	runFile  []byte // tmpfs: gone after a reboot
 	diskFile []byte
 	ladder   *Ladder
