@@ -19,21 +19,38 @@ func TestSwitchOfTwoRooms(t *testing.T) {
 	golden(t, "ops/carrier-loss.txt", got)
 }
 
+// Every room has a name, and Each meets every room once.
+func TestRoomsHaveNames(t *testing.T) {
+	if got, want := router.AllRooms.String(), "links,addresses,routes,rules,main,nftables,accounting,sysctls,conntrack"; got != want {
+		t.Errorf("all rooms are %q, want %q", got, want)
+	}
+	var sum router.Rooms
+	for _, r := range router.AllRooms.Each() {
+		if sum.Has(r) {
+			t.Errorf("%v comes twice", r)
+		}
+		sum |= r
+	}
+	if sum != router.AllRooms {
+		t.Errorf("Each gives %v, want all", sum)
+	}
+}
+
 func TestChangedNamesTheRoom(t *testing.T) {
 	tests := []struct {
 		f    func(*router.Input)
 		want string
 	}{
 		{func(in *router.Input) { in.LANs[0].Ports = []string{"eth1"} }, "links"},
-		{func(in *router.Input) { in.Uplinks[0].MTU = 1492 }, "links,table"},
-		{func(in *router.Input) { in.Uplinks[0].Lease.Addr = prefix("100.64.1.3/24") }, "addrs,routes,rules"},
+		{func(in *router.Input) { in.Uplinks[0].MTU = 1492 }, "links,nftables"},
+		{func(in *router.Input) { in.Uplinks[0].Lease.Addr = prefix("100.64.1.3/24") }, "addresses,routes,rules"},
 		{func(in *router.Input) { in.Uplinks[0].Lease.Gateway = addr("100.64.1.9") }, "routes,main"},
-		{func(in *router.Input) { in.HoldMain = true }, "main"},
-		{func(in *router.Input) { in.Firewall.ICMPRate = 1 }, "table"},
-		{func(in *router.Input) { in.NoStaleReset = true }, "table"},
-		{func(in *router.Input) { in.Uplinks[1].Name = "lte" }, "main,acct"},
-		{func(in *router.Input) { in.Kill = []string{"wan"}; in.Main = []string{"wan2"} }, "main,kill"},
-		{func(in *router.Input) { in.Uplinks[0].External = true }, "links,addrs,routes,sysctls"},
+		{func(in *router.Input) { in.HoldMain = true }, "main,conntrack"},
+		{func(in *router.Input) { in.Firewall.ICMPRate = 1 }, "nftables"},
+		{func(in *router.Input) { in.NoStaleReset = true }, "nftables"},
+		{func(in *router.Input) { in.Uplinks[1].Name = "lte" }, "main,accounting"},
+		{func(in *router.Input) { in.Kill = []string{"wan"}; in.Main = []string{"wan2"} }, "main,conntrack"},
+		{func(in *router.Input) { in.Uplinks[0].External = true }, "links,addresses,routes,sysctls"},
 	}
 	for _, tt := range tests {
 		if got := router.Build(change(twoUplinks(), tt.f)).Changed(router.Build(twoUplinks())).String(); got != tt.want {

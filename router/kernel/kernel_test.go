@@ -334,10 +334,10 @@ func TestManyForeignRoutes(t *testing.T) {
 		asPlanned(t, p, h)
 		b.ns.MustDo(t, func() error {
 			start := time.Now()
-			_, failed := b.k.read(t.Context(), p, roomMain)
+			_, failed := b.k.read(t.Context(), p, router.RoomMain)
 			t.Logf("read of main alone: %v", time.Since(start))
 			if len(failed) > 0 {
-				return failed[roomMain]
+				return failed[router.RoomMain]
 			}
 			return nil
 		})
