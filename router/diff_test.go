@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"luatnetd/netif"
 	"luatnetd/router"
 )
 
@@ -55,6 +56,38 @@ func TestChangedNamesTheRoom(t *testing.T) {
 	for _, tt := range tests {
 		if got := router.Build(change(twoUplinks(), tt.f)).Changed(router.Build(twoUplinks())).String(); got != tt.want {
 			t.Errorf("Changed = %q, want %q", got, tt.want)
+		}
+	}
+}
+
+// DEV-29: the MTU of a lease (option 26) goes when the lease says it no longer,
+// when the lease is lost and when the uplink leaves the configuration; one that
+// nobody of us wrote is left alone.
+func TestMTUGoesBack(t *testing.T) {
+	with := func(mtu int) router.Input {
+		return change(twoUplinks(), func(in *router.Input) { in.Uplinks[0].Lease.MTU = mtu })
+	}
+	for name, after := range map[string]router.Input{
+		"other lease":    with(0),
+		"lease lost":     change(twoUplinks(), func(in *router.Input) { in.Uplinks[0].Lease = netif.Lease{} }),
+		"uplink removed": change(twoUplinks(), func(in *router.Input) { in.Uplinks = in.Uplinks[1:] }),
+	} {
+		k := running(t, with(1400))
+		k.devices["usb0"].mtu = 1430 // somebody else's
+		if got := k.devices["eth0"].mtu; got != 1400 {
+			t.Fatalf("%s: the lease's MTU is not set: %d", name, got)
+		}
+		if _, err := k.turn(router.Build(with(1300)), nil); err != nil || k.devices["eth0"].mtu != 1300 {
+			t.Fatalf("%s: %v, MTU %d after a lease with 1300", name, err, k.devices["eth0"].mtu)
+		}
+		if _, err := k.turn(router.Build(after), nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := k.devices["eth0"].mtu; got != 1500 {
+			t.Errorf("%s: MTU %d, want the 1500 of before", name, got)
+		}
+		if got := k.devices["usb0"].mtu; got != 1430 || len(k.mtus) != 0 {
+			t.Errorf("%s: the other device has %d, remembered %v", name, got, k.mtus)
 		}
 	}
 }

@@ -36,6 +36,7 @@ type Kernel struct {
 	track   tracker
 	listed  *addrList
 	sys     *sysctls
+	mtus    *mtus
 	nudger  *nudger
 	foreign *foreignListener
 	flushed []afterFlush
@@ -78,7 +79,7 @@ func Open(c Config) (*Kernel, error) {
 		diag: wire{family: unix.NETLINK_SOCK_DIAG},
 	}
 	k.do = k.execute
-	k.listed, k.sys = openAddrList(c.RunDir, c.Log), openSysctls(c.RunDir, c.Log)
+	k.listed, k.sys, k.mtus = openAddrList(c.RunDir, c.Log), openSysctls(c.RunDir, c.Log), openMTUs(c.RunDir, c.Log)
 	foreign, err := listenForeign(&k.nft.ports)
 	if err != nil {
 		return nil, err
@@ -200,6 +201,8 @@ func (k *Kernel) readLinks(h *router.Have, p router.Plan, n *names) error {
 		}
 	}
 	slices.Sort(h.Devices)
+	k.mtus.keep(func(device string) bool { return slices.Contains(h.Devices, device) })
+	h.MTUs = maps.Clone(k.mtus.original)
 	return nil
 }
 
