@@ -291,9 +291,11 @@ func TestLC03OneResultAndLC05Bytes(t *testing.T) {
 	}
 	s.say("hello")
 	until(t, "what the server said", func() bool { st.mu.Lock(); defer st.mu.Unlock(); return len(st.rx) == 1 })
+	st.mu.Lock()
 	if st.rx[0] != "recv from tcp server: hello" || st.fed == 0 {
 		t.Errorf("received %q, fed %d times", st.rx, st.fed)
 	}
+	st.mu.Unlock()
 	if c := st.Status(); c.Accepted != n || c.Acknowledged != n || c.Uplink != "wan" || c.Address != s.addr.String() {
 		t.Errorf("status %+v", c)
 	}
@@ -334,9 +336,7 @@ func TestLC10FollowsTheUplink(t *testing.T) {
 			_, _ = st.Offer(client.Message{Source: "t", Data: []byte("after")}, nil)
 			until(t, "the message", func() bool { return strings.Contains(s.text(), "after") })
 			want := map[bool]string{true: "wan", false: "4g"}[mode == client.Stay]
-			if c := st.Status(); c.Uplink != want {
-				t.Errorf("it leaves by %s, want %s", c.Uplink, want)
-			}
+			until(t, "it leaves by "+want, func() bool { return st.Status().Uplink == want })
 			if took := time.Since(began); took > 2*time.Second {
 				t.Errorf("it took %v", took)
 			}
@@ -464,7 +464,10 @@ func TestUDPDatagrams(t *testing.T) {
 			t.Errorf("result %+v", r)
 		}
 	}
-	if st.fed != 0 {
+	st.mu.Lock()
+	fed := st.fed
+	st.mu.Unlock()
+	if fed != 0 {
 		t.Error("sending by UDP fed the network watchdog")
 	}
 	_, _ = pc.WriteTo([]byte("pong"), from)
