@@ -12,6 +12,10 @@ import (
 // positionEvery is how often the position is written to flash at most.
 const positionEvery = time.Second
 
+// syncSlack is the part of the interval that a sync comes later: a source that
+// sends just as often as is synced then shares one sync between two messages.
+const syncSlack = 50
+
 // commit waits until seq is synced to flash. Those that wait at the same time
 // share one sync. It returns Run where the flash failed: seq is then in run.
 func (q *Queue) commit(seq uint64) client.Held {
@@ -225,8 +229,12 @@ func (q *Queue) nextLocked(now time.Time) (next time.Time) {
 			next = at
 		}
 	}
-	if len(q.dirty) > 0 && (q.cfg.Sync > 0 || q.cfg.Mode != OnDisk) {
-		earlier(later(now, q.lastSync).Add(q.cfg.Sync))
+	if len(q.dirty) > 0 {
+		every := q.cfg.Sync
+		if every == 0 { // who waits for it syncs it; what Open and moves leave does not wait
+			every = positionEvery
+		}
+		earlier(later(now, q.dirtySince).Add(every + every/syncSlack))
 	}
 	if q.positionDueLocked() {
 		earlier(later(now, q.lastSync).Add(positionEvery))

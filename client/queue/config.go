@@ -51,7 +51,7 @@ type Config struct {
 	Mode Mode   // Spill, or RunOnly where there is no Disk
 	Full Full   // Oldest
 	// Sync is how long a record on flash may stay unsynced; 0 syncs each before
-	// Put returns. In mode Spill 0 stands for a second: nobody waits for it.
+	// Put returns. In mode Spill 0 stands for 5 s: nobody waits for it.
 	Sync time.Duration
 
 	MaxBytes    int64         // on the medium, records with their frame; 16 MiB
@@ -72,6 +72,7 @@ type Config struct {
 	run, disk dir  // tests put their own file layer here
 	manual    bool // and call tick themselves
 	salt      func() uint32
+	step      func(last, now time.Time) time.Duration
 }
 
 // RetryDisk is the pause after a failure of the flash before it is tried again.
@@ -94,7 +95,7 @@ func (c Config) withDefaults() Config {
 		c.Full = Oldest
 	}
 	if c.Mode == Spill && c.Sync == 0 {
-		c.Sync = time.Second
+		c.Sync = 5 * time.Second
 	}
 	orDefault(&c.MaxBytes, 16<<20)
 	orDefault(&c.MaxMessages, 100_000)
@@ -103,6 +104,9 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.SegmentSize, 64<<10)
 	orDefault(&c.SpillAfter, 10*time.Second)
 	orDefault(&c.SpillAge, time.Minute)
+	if c.step == nil {
+		c.step = clockStep
+	}
 	if c.salt == nil {
 		c.salt = rand.Uint32
 	}

@@ -102,7 +102,7 @@ func age(now time.Time, s *segment, e entry) time.Duration {
 // with it: setting the clock makes no message older.
 func (q *Queue) lookLocked() time.Time {
 	now := q.cfg.Now()
-	step := now.Round(0).Sub(q.wall.Round(0)) - now.Sub(q.wall)
+	step := q.cfg.step(q.wall, now)
 	if step > 2*time.Second || step < -2*time.Second {
 		for _, s := range q.segs {
 			s.shift += step
@@ -112,6 +112,12 @@ func (q *Queue) lookLocked() time.Time {
 	}
 	q.wall = now
 	return now
+}
+
+// clockStep is what the wall clock was set by between two instants: what it
+// moved more than the monotonic clock.
+func clockStep(last, now time.Time) time.Duration {
+	return now.Round(0).Sub(last.Round(0)) - now.Sub(last)
 }
 
 // tell hands what was dropped to OnDrop, each once. The caller holds no lock.

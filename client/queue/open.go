@@ -26,8 +26,8 @@ func Open(cfg Config) (*Queue, Recovered) {
 	var found Recovered
 	q.adoptLocked(q.scanLocked(&found), &found)
 	q.numberFromLocked(sameBoot)
-	if cfg.Mode == OnDisk {
-		q.tier = onDisk
+	if cfg.Mode == OnDisk && now.After(q.noDisk) {
+		q.toDiskLocked() // what an earlier run could not put there
 	}
 	if err := q.runPos.write(q.done, q.reserved, false); err != nil {
 		q.troubleLocked(positionTrouble, err)
@@ -121,8 +121,7 @@ func (q *Queue) adoptLocked(all []*segment, found *Recovered) {
 			found.Messages += s.live
 			found.Bytes += s.liveBytes
 			if s.tier == onDisk { // the process that wrote it may have died before it synced
-				s.dirty = true
-				q.dirty = append(q.dirty, s)
+				q.dirtyLocked(s, q.wall)
 			}
 		case s.tier == onDisk:
 			q.dead = append(q.dead, s)

@@ -17,27 +17,28 @@ type Queue struct {
 
 	syncMu sync.Mutex // held while something waits for flash; taken before mu
 
-	mu        sync.Mutex // guards what follows
-	closed    bool
-	segs      []*segment // in order; the last one may be appended to
-	dead      []*segment // all done, on flash: removed once the position is synced
-	dirty     []*segment // on flash, not yet synced
-	next      uint64     // the number of the next message
-	done      uint64
-	reserved  uint64 // numbers up to it may be given out as IDs
-	tier      tier   // where the next message goes
-	linkUp    bool
-	linkSince time.Time
-	safe      uint64 // what is on flash up to it is synced
-	lastSync  time.Time
-	noDisk    time.Time // the flash failed: not before this instant again; zero when it works
-	diskDone  uint64    // the position that flash knows
-	wall      time.Time // the clock at the last look, for steps
-	timer     *time.Timer
-	due       time.Time // when the timer ends, zero for never
-	stats     Stats
-	trouble   [troubles]error
-	drops     []drop // to be told to OnDrop outside of the lock
+	mu         sync.Mutex // guards what follows
+	closed     bool
+	segs       []*segment // in order; the last one may be appended to
+	dead       []*segment // all done, on flash: removed once the position is synced
+	dirty      []*segment // on flash, not yet synced
+	next       uint64     // the number of the next message
+	done       uint64
+	reserved   uint64 // numbers up to it may be given out as IDs
+	tier       tier   // where the next message goes
+	linkUp     bool
+	linkSince  time.Time
+	safe       uint64    // what is on flash up to it is synced
+	dirtySince time.Time // the first write that is not synced
+	lastSync   time.Time
+	noDisk     time.Time // the flash failed: not before this instant again; zero when it works
+	diskDone   uint64    // the position that flash knows
+	wall       time.Time // the clock at the last look, for steps
+	timer      *time.Timer
+	due        time.Time // when the timer ends, zero for never
+	stats      Stats
+	trouble    [troubles]error
+	drops      []drop // to be told to OnDrop outside of the lock
 }
 
 // drop is a message that left by a rule.
@@ -102,12 +103,22 @@ func (q *Queue) put(m client.Message, size int64) (client.Message, client.Held, 
 	if s.tier == onDisk && q.cfg.Mode == OnDisk && q.cfg.Sync == 0 {
 		held = client.Disk
 	}
-	if s.tier == onDisk && !s.dirty {
-		s.dirty = true
-		q.dirty = append(q.dirty, s)
+	if s.tier == onDisk {
+		q.dirtyLocked(s, now)
 	}
 	q.armLocked(now)
 	return m, held, nil
+}
+
+// dirtyLocked puts s on the list of what to sync.
+func (q *Queue) dirtyLocked(s *segment, now time.Time) {
+	if len(q.dirty) == 0 {
+		q.dirtySince = now
+	}
+	if !s.dirty {
+		s.dirty = true
+		q.dirty = append(q.dirty, s)
+	}
 }
 
 // numberLocked gives out the next number. One is never used twice, not even

@@ -86,7 +86,8 @@ func cutName(b []byte) (string, []byte, bool) {
 	if len(b) == 0 || len(b) < 1+int(b[0]) {
 		return "", nil, false
 	}
-	return string(b[1 : 1+b[0]]), b[1+b[0]:], true
+	end := 1 + int(b[0])
+	return string(b[1:end]), b[end:], true
 }
 
 // entry is where a record is.

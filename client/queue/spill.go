@@ -122,9 +122,9 @@ func (q *Queue) moveLocked(i int, t tier) error {
 		q.remove(old)
 		return nil
 	}
-	n.shadow, n.dirty = old, true
+	n.shadow = old
 	old.close()
-	q.dirty = append(q.dirty, n)
+	q.dirtyLocked(n, q.cfg.Now())
 	return nil
 }
 
