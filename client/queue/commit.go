@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -16,24 +17,45 @@ const positionEvery = time.Second
 // sends just as often as is synced then shares one sync between two messages.
 const syncSlack = 50
 
-// commit waits until seq is synced to flash. Those that wait at the same time
-// share one sync. It returns Run where the flash failed: seq is then in run.
+// commit waits until seq is synced to flash. One of those that wait syncs for
+// all. It returns Run where the flash failed: seq is then in run.
 func (q *Queue) commit(seq uint64) client.Held {
-	q.syncMu.Lock()
-	defer q.syncMu.Unlock()
-	if !q.isSafe(seq) {
-		q.flush()
-	}
-	if q.isSafe(seq) {
-		return client.Disk
-	}
-	return client.Run
-}
-
-func (q *Queue) isSafe(seq uint64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.safe >= seq
+	for tried := false; q.safe < seq; {
+		if q.committing {
+			q.committed.Wait()
+			continue
+		}
+		if tried {
+			return client.Run
+		}
+		tried, q.committing = true, true
+		q.gatherLocked()
+		q.mu.Unlock()
+		q.syncMu.Lock()
+		q.flush()
+		q.syncMu.Unlock()
+		q.mu.Lock()
+		q.committing = false
+		q.committed.Broadcast()
+	}
+	return client.Disk
+}
+
+// gatherLocked lets those that the last sync has woken put their next message
+// before this one, as long as more come: with two groups that take turns each
+// sync would serve half of them.
+func (q *Queue) gatherLocked() {
+	for range 16 {
+		before := q.next
+		q.mu.Unlock()
+		runtime.Gosched()
+		q.mu.Lock()
+		if q.next == before {
+			return
+		}
+	}
 }
 
 // flush syncs what was written to flash. The caller holds syncMu.

@@ -58,7 +58,7 @@ type Config struct {
 	MaxMessages int           // 100,000
 	MaxAge      time.Duration // 0 for no limit
 	MaxMessage  int           // bytes of one message's data; 256 KiB, at most MaxBytes
-	SegmentSize int64         // 64 KiB: a few erase blocks, one read
+	SegmentSize int64         // 256 KiB: a new file costs three syncs on flash, so not too few
 
 	SpillAfter time.Duration // link down for so long; 10 s, so that a reconnect writes no flash
 	SpillAge   time.Duration // oldest message waits for so long; 60 s
@@ -101,7 +101,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaxMessages, 100_000)
 	orDefault(&c.MaxMessage, 256<<10)
 	c.MaxMessage = min(c.MaxMessage, maxBody-maxExtra)
-	orDefault(&c.SegmentSize, 64<<10)
+	orDefault(&c.SegmentSize, 256<<10)
 	orDefault(&c.SpillAfter, 10*time.Second)
 	orDefault(&c.SpillAge, time.Minute)
 	if c.step == nil {

@@ -14,7 +14,7 @@
 // # Files
 //
 // There are two directories, called tiers: run, on a tmpfs, and disk, on
-// flash. Both hold segments of about 64 KiB and a small file with the position.
+// flash. Both hold segments of about 256 KiB and a small file with the position.
 // A segment is only appended to by the process that made it, is never changed
 // otherwise and is removed as a whole, once all in it is done. Nothing is
 // renamed and nothing mapped (jffs2 has no shared mappings). A segment may

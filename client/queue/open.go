@@ -17,6 +17,7 @@ const maxSegment = 64 << 20
 func Open(cfg Config) (*Queue, Recovered) {
 	cfg = cfg.withDefaults()
 	q := &Queue{cfg: cfg, changed: make(chan struct{}, 1)}
+	q.committed.L = &q.mu
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := cfg.Now()

@@ -28,6 +28,8 @@ type Queue struct {
 	tier       tier   // where the next message goes
 	linkUp     bool
 	linkSince  time.Time
+	committing bool // someone syncs for all that wait on committed
+	committed  sync.Cond
 	safe       uint64    // what is on flash up to it is synced
 	dirtySince time.Time // the first write that is not synced
 	lastSync   time.Time
@@ -310,12 +312,23 @@ func (q *Queue) settleLocked(s *segment, seq uint64) {
 	q.stats.Bytes -= size
 }
 
+// runKeep is the size at which a file in run that is all done is given up. It
+// is memory, and there may be a thousand connections.
+const runKeep = 16 << 10
+
+func (q *Queue) enoughLocked(s *segment) int64 {
+	if s.tier == inRun {
+		return min(runKeep, q.cfg.SegmentSize)
+	}
+	return q.cfg.SegmentSize
+}
+
 // popLocked takes leading segments that are done out of the queue. Those on
 // flash are removed later, when the position there says so.
 func (q *Queue) popLocked() {
 	for len(q.segs) > 0 {
 		s := q.segs[0]
-		if s.last > q.done || !s.sealed && s.size < q.cfg.SegmentSize {
+		if s.last > q.done || !s.sealed && s.size < q.enoughLocked(s) {
 			return
 		}
 		q.segs = q.segs[1:]
