@@ -133,11 +133,8 @@ func (q *Queue) syncOne(name string, f file) error {
 }
 
 func (q *Queue) syncedLocked(s *segment) {
-	s.fresh = false
-	if s.shadow != nil {
-		q.remove(s.shadow)
-		s.shadow = nil
-	}
+	s.fresh, s.synced = false, true
+	q.supersede(s)
 	if s != q.lastLocked() && !s.dirty {
 		s.close()
 	}
@@ -196,9 +193,7 @@ func (q *Queue) positionDueLocked() bool {
 // buryLocked removes a segment of which nothing is needed any more.
 func (q *Queue) buryLocked(s *segment) {
 	q.dirty = slices.DeleteFunc(q.dirty, func(d *segment) bool { return d == s })
-	if s.shadow != nil {
-		q.remove(s.shadow)
-	}
+	q.supersede(s)
 	q.remove(s)
 }
 

@@ -109,6 +109,9 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.d.record("write", f.name, off, p); err != nil {
 		half := len(p) / 2 // as ENOSPC leaves it
 		put(f.b, off, p[:half])
+		if f.d.tape != nil {
+			f.d.tape.calls = append(f.d.tape.calls, call{f.d, "write", f.name, off, slices.Clone(p[:half])})
+		}
 		return half, err
 	}
 	put(f.b, off, p)

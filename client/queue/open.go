@@ -74,7 +74,7 @@ func (q *Queue) scanLocked(found *Recovered) []*segment {
 			if !ok {
 				continue
 			}
-			s := &segment{tier: t, name: name, first: first, salt: salt, sealed: true, fresh: true}
+			s := &segment{tier: t, name: name, first: first, salt: salt, sealed: true, fresh: true, synced: true}
 			q.scanOneLocked(s, found)
 			all = append(all, s)
 		}
@@ -83,7 +83,7 @@ func (q *Queue) scanLocked(found *Recovered) []*segment {
 		if all[i].first != all[j].first {
 			return all[i].first < all[j].first
 		}
-		return all[i].last > all[j].last // the fuller one of two copies
+		return len(all[i].idx) > len(all[j].idx) // the fuller one of two copies
 	})
 	return all
 }
@@ -124,6 +124,8 @@ func (q *Queue) adoptLocked(all []*segment, found *Recovered) {
 			if s.tier == onDisk { // the process that wrote it may have died before it synced
 				q.dirtyLocked(s, q.wall)
 			}
+		case s.last > q.done && len(q.segs) > 0:
+			q.lastLocked().keep(s) // another copy: which one was synced nobody knows
 		case s.tier == onDisk:
 			q.dead = append(q.dead, s)
 		default:

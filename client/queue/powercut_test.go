@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"luatnetd/client"
 )
 
@@ -60,6 +62,7 @@ func record(r *rand.Rand, steps int) *story {
 			s.tick(q, r)
 		case n < 18:
 			q.SetLink(r.IntN(2) == 0)
+			s.weather(r)
 		case n < 19:
 			q = s.open() // kill -9: nothing is closed
 		default:
@@ -69,6 +72,23 @@ func record(r *rand.Rand, steps int) *story {
 		}
 	}
 	return s
+}
+
+// weather makes flash fail, or be well again: full, read-only or with errors
+// at some kinds of call.
+func (s *story) weather(r *rand.Rand) {
+	if s.disk.fail != nil || r.IntN(3) > 0 {
+		s.disk.fail = nil
+		return
+	}
+	kinds := []string{"create", "write", "sync", "syncdir", "remove"}
+	broken := kinds[r.IntN(len(kinds))]
+	s.disk.fail = func(what string, _ int) error {
+		if what == broken || broken == "remove" && what != "read" && what != "sync" {
+			return unix.EROFS
+		}
+		return nil
+	}
 }
 
 func (s *story) open() *Queue {
@@ -97,13 +117,32 @@ func (s *story) put(q *Queue, r *rand.Rand) {
 func (s *story) done(q *Queue, r *rand.Rand) {
 	list := q.Read(0, 1+r.IntN(6), 1000)
 	if len(list) == 0 {
+		if n := len(s.pending()); n > 0 {
+			panic(fmt.Sprintf("read nothing of %d", n))
+		}
 		return
+	}
+	for i, seq := range s.pending()[:len(list)] {
+		if list[i].Seq != seq {
+			panic(fmt.Sprintf("read %d in place of %d", list[i].Seq, seq))
+		}
 	}
 	before := len(s.tape.calls)
 	q.Done(list[len(list)-1].Seq)
 	for _, m := range list {
 		s.leaving[m.Seq], s.left[m.Seq] = before, len(s.tape.calls)
 	}
+}
+
+// pending lists what was accepted and has not left, in order.
+func (s *story) pending() (list []uint64) {
+	for seq := range s.accepted {
+		if _, left := s.left[seq]; !left {
+			list = append(list, seq)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 func (s *story) tick(q *Queue, r *rand.Rand) {
@@ -115,7 +154,7 @@ func (s *story) tick(q *Queue, r *rand.Rand) {
 // promise notes that all that waits now is on flash and synced.
 func (s *story) promise(q *Queue, all bool) {
 	for seq := range s.accepted {
-		if _, had := s.safe[seq]; all && !had {
+		if _, had := s.safe[seq]; all && !had && q.Stats().Health == "" {
 			s.safe[seq] = len(s.tape.calls)
 		}
 	}

@@ -333,10 +333,14 @@ func (q *Queue) popLocked() {
 		}
 		q.segs = q.segs[1:]
 		s.idx = nil
-		if s.tier == inRun {
-			q.remove(s)
-			continue
+		for c := s; c != nil; {
+			next := c.shadow
+			if c.shadow = nil; c.tier == inRun {
+				q.remove(c)
+			} else {
+				q.dead = append(q.dead, c)
+			}
+			c = next
 		}
-		q.dead = append(q.dead, s)
 	}
 }

@@ -35,7 +35,8 @@ type segment struct {
 	liveBytes int64 // of the medium, for those
 	idx       []entry
 	shift     time.Duration // what the clock was stepped by since the messages were accepted
-	shadow    *segment      // where the records came from: removed once they are synced here
+	synced    bool          // some of it may have been synced, and promised
+	shadow    *segment      // another copy of the same records: see supersede and popLocked
 }
 
 func segmentName(first uint64, salt uint32) string {
@@ -184,6 +185,23 @@ func (q *Queue) readEach(s *segment, list []entry) (got []client.Message, bad []
 		got, bad = append(got, g...), append(bad, b...)
 	}
 	return got, bad
+}
+
+// supersede removes the other copies of s, which is synced or of no use now.
+func (q *Queue) supersede(s *segment) {
+	for c := s.shadow; c != nil; c = c.shadow {
+		q.remove(c)
+	}
+	s.shadow = nil
+}
+
+// keep adds another copy to s, and the copies of that.
+func (s *segment) keep(c *segment) {
+	end := s
+	for end.shadow != nil {
+		end = end.shadow
+	}
+	end.shadow = c
 }
 
 // remove closes and unlinks the file. A failure costs nothing but its room:

@@ -100,7 +100,8 @@ func (q *Queue) toDiskLocked() {
 }
 
 // moveLocked copies what waits in segment i to the other tier and puts the copy
-// in its place. On the way to flash the original stays until the copy is synced.
+// in its place. On the way to flash the original stays until the copy is synced;
+// on the way back it stays if part of it was promised to survive a power cut.
 func (q *Queue) moveLocked(i int, t tier) error {
 	old := q.segs[i]
 	list := q.index(old)
@@ -119,10 +120,10 @@ func (q *Queue) moveLocked(i int, t tier) error {
 	q.segs[i] = n
 	if t == inRun {
 		q.dirty = slices.DeleteFunc(q.dirty, func(s *segment) bool { return s == old })
-		q.remove(old)
+		q.retireLocked(n, old)
 		return nil
 	}
-	n.shadow = old
+	n.keep(old)
 	old.close()
 	q.dirtyLocked(n, q.cfg.Now())
 	return nil
@@ -148,6 +149,18 @@ func (q *Queue) copyLocked(from, to *segment, list []entry) error {
 	return err
 }
 
+// retireLocked ends the use of a copy on flash that could not be synced. What
+// was synced of it earlier is all that a power cut would leave.
+func (q *Queue) retireLocked(now, old *segment) {
+	old.dirty, old.idx = false, nil
+	if !old.synced {
+		q.remove(old)
+		return
+	}
+	old.close()
+	now.keep(old)
+}
+
 // failLocked notes that flash failed: messages go to run until it is tried again.
 func (q *Queue) failLocked(err error) {
 	q.noDisk = q.cfg.Now().Add(RetryDisk)
@@ -161,34 +174,32 @@ func (q *Queue) failLocked(err error) {
 // pages whose write-back failed, but still has them now.
 func (q *Queue) rescueLocked(list []*segment) {
 	for _, s := range list {
-		if s.shadow != nil { // the original is still there
+		if s.shadow != nil && s.shadow.tier == inRun { // the original is still there
 			q.restoreLocked(s)
 			continue
 		}
-		for i := range q.segs {
-			if q.segs[i] != s {
-				continue
-			}
+		if i := slices.Index(q.segs, s); i >= 0 {
 			if err := q.moveLocked(i, inRun); err != nil {
 				q.troubleLocked(runTrouble, err)
 			}
-			break
 		}
 	}
 }
 
-// restoreLocked puts the original of a copy that could not be synced back.
-// Records that were appended to the copy would be lost, so there are none: a
-// copy is sealed from the start.
+// restoreLocked puts the original of a copy that could not be synced back, if
+// all that waits is in it. Nothing was appended since: copies are sealed.
 func (q *Queue) restoreLocked(s *segment) {
-	for i := range q.segs {
-		if q.segs[i] == s {
-			old := s.shadow
-			old.live, old.liveBytes = s.live, s.liveBytes
-			old.idx, old.sealed = nil, true
-			q.segs[i] = old
-			q.remove(s)
-			return
-		}
+	i := slices.Index(q.segs, s)
+	if i < 0 {
+		return
 	}
+	old := s.shadow
+	old.live, old.idx, old.from, old.sealed = 0, nil, s.from, true
+	if len(q.index(old)) < s.live {
+		return
+	}
+	old.live, old.liveBytes = s.live, s.liveBytes
+	q.segs[i] = old
+	s.shadow = nil
+	q.retireLocked(old, s)
 }
