@@ -43,6 +43,7 @@ func TestLC04FlashFails(t *testing.T) {
 						t.Errorf("health %q: %q", st.Health, st.HealthText)
 					}
 					d.want(t, want...)
+					d.wantInRun(t, want[3:]...) // the first ones fit into a segment that is sound
 					d.reopen() // kill -9 in this state
 					d.want(t, want...)
 					d.disk.fail = nil
@@ -60,6 +61,46 @@ func TestLC04FlashFails(t *testing.T) {
 			}
 		}
 	}
+}
+
+// wantInRun opens what is in run alone.
+func (d *desk) wantInRun(t *testing.T, data ...string) {
+	t.Helper()
+	cfg := d.cfg
+	cfg.run, cfg.disk = clone(d.run), newMemDir(nil)
+	q, _ := Open(cfg)
+	have := map[string]bool{}
+	for _, m := range readAllMessages(q) {
+		have[string(m.Data)] = true
+	}
+	for _, s := range data {
+		if !have[s] {
+			t.Errorf("%s is not in run", s)
+		}
+	}
+}
+
+// TestLC04MoveKeepsOriginal: while flash cannot sync, what is moved there stays
+// in run, untouched; the kernel may drop the pages of the copy.
+func TestLC04MoveKeepsOriginal(t *testing.T) {
+	d := newDesk(t, Config{Mode: Spill})
+	d.mustPut(t, "a")
+	d.mustPut(t, "b")
+	before := len(d.run.tape.calls)
+	d.disk.fail = func(what string, _ int) error {
+		if what == "sync" {
+			return unix.EIO
+		}
+		return nil
+	}
+	d.pass(10 * time.Second)
+	if count(d.disk, "create") == 0 {
+		t.Fatal("nothing was moved")
+	}
+	if after := len(d.run.tape.calls); after != before {
+		t.Errorf("run was changed: %+v", d.run.tape.calls[before:])
+	}
+	d.want(t, "a", "b")
 }
 
 // TestLC04RunFails: where tmpfs is full, mode spill goes to flash; with neither

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	states = flag.Int("queue.states", 10_000, "crash states that TestPowerCut replays")
+	states = flag.Int("queue.states", 40_000, "crash states that TestPowerCut replays")
 	flips  = flag.Int("queue.flips", 2_000, "bits that TestBitFlip flips")
 	seed   = flag.Uint64("queue.seed", 1, "of both")
 )

@@ -372,3 +372,28 @@ func TestSymlinkIsNotFollowed(t *testing.T) {
 		t.Error("the link's target was changed")
 	}
 }
+
+// TestPositionTorn: a position whose writing was cut at any byte is the one
+// before or the new one.
+func TestPositionTorn(t *testing.T) {
+	for n := range slotLen + 1 {
+		d := newMemDir(&tape{})
+		p := position{dir: d}
+		for done := uint64(1); done <= 3; done++ {
+			if err := p.write(done, 9, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := d.tape.calls[len(d.tape.calls)-1]
+		torn := newMemDir(nil)
+		torn.files[positionName] = new([]byte)
+		for _, w := range d.tape.calls[1 : len(d.tape.calls)-1] {
+			put(torn.files[positionName], w.off, w.data)
+		}
+		put(torn.files[positionName], c.off, c.data[:n])
+		q := position{dir: torn}
+		if found, err := q.load(); !found || err != nil || q.done != 3 && (q.done != 2 || n == slotLen) || q.reserved != 9 {
+			t.Errorf("cut at %d: %v, %v, done %d, reserved %d", n, found, err, q.done, q.reserved)
+		}
+	}
+}
