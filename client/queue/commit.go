@@ -145,7 +145,7 @@ func (q *Queue) syncedLocked(s *segment) {
 // back, and then the position has to know that it is done.
 func (q *Queue) reap() {
 	q.mu.Lock()
-	dead, done, reserved := q.dead, q.done, q.reserved
+	dead, done, known, reserved := q.dead, q.done, q.diskDone, q.reserved
 	due := q.positionDueLocked()
 	q.dead = nil
 	q.mu.Unlock()
@@ -153,7 +153,7 @@ func (q *Queue) reap() {
 		return
 	}
 	var err error
-	if done > q.diskPos.done {
+	if done > known {
 		err = q.diskPos.write(done, reserved, true)
 	}
 	q.mu.Lock()
@@ -163,7 +163,7 @@ func (q *Queue) reap() {
 		// Removing goes on: it is what makes room on a full flash, and costs at
 		// most that what was done comes again after a power cut.
 		q.failLocked(err)
-	} else if done > q.diskDone {
+	} else if done > known {
 		q.stats.FlashBytes += slotLen
 		q.stats.FlashSyncs++
 	}

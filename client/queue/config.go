@@ -65,9 +65,12 @@ type Config struct {
 
 	IDs bool // give each message an ID: its Seq, which then never repeats, power cuts included
 
-	OnDrop func(m client.Message, reason string) // may be nil
-	Now    func() time.Time                      // time.Now
-	Log    *slog.Logger                          // discards
+	// OnDrop is told each message that leaves without Done, once, outside of any
+	// lock. It may have been read and be on its way: a later Done changes
+	// nothing. Of a damaged one only the Seq is known. It may be nil.
+	OnDrop func(m client.Message, reason string)
+	Now    func() time.Time // time.Now
+	Log    *slog.Logger     // discards
 
 	run, disk dir  // tests put their own file layer here
 	manual    bool // and call tick themselves

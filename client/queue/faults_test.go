@@ -44,7 +44,7 @@ func TestLC04FlashFails(t *testing.T) {
 					}
 					d.want(t, want...)
 					d.wantInRun(t, want[3:]...) // the first ones fit into a segment that is sound
-					d.reopen() // kill -9 in this state
+					d.reopen()                  // kill -9 in this state
 					d.want(t, want...)
 					d.disk.fail = nil
 					d.pass(RetryDisk)

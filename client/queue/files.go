@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,7 +32,9 @@ type file interface {
 // osDir is a real directory. It is made when the first file is.
 type osDir struct {
 	path string
-	made []string // directories that hold a new name which is not yet durable
+
+	mu   sync.Mutex // guards made
+	made []string   // directories that hold a new name which is not yet durable
 }
 
 type osFile struct{ *os.File }
@@ -70,6 +73,8 @@ func (d *osDir) make() error {
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
 		return err
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.made = append(d.made, made...)
 	return nil
 }
@@ -91,6 +96,8 @@ func (d *osDir) list() ([]string, error) {
 }
 
 func (d *osDir) sync() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, p := range append([]string{d.path}, d.made...) {
 		if err := syncDir(p); err != nil {
 			return err

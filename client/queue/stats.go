@@ -56,8 +56,10 @@ func (q *Queue) Stats() Stats {
 	defer q.mu.Unlock()
 	st := q.stats
 	now := q.cfg.Now()
-	if s, e, ok := q.headLocked(); ok {
-		st.Oldest = max(0, age(now, s, e))
+	if !q.closed {
+		if s, e, ok := q.headLocked(); ok {
+			st.Oldest = max(0, age(now, s, e))
+		}
 	}
 	for _, s := range q.segs {
 		if s.tier == onDisk {
