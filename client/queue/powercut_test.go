@@ -33,6 +33,7 @@ type story struct {
 	safe      map[uint64]int    // calls made when it was promised to survive a power cut
 	leaving   map[uint64]int    // calls made before it was done or dropped
 	left      map[uint64]int    // and after
+	stormy    bool              // flash has failed: IDs may not be reserved
 }
 
 func newStory(r *rand.Rand) *story {
@@ -81,6 +82,7 @@ func (s *story) weather(r *rand.Rand) {
 		s.disk.fail = nil
 		return
 	}
+	s.stormy = true
 	kinds := []string{"create", "write", "sync", "syncdir", "remove"}
 	broken := kinds[r.IntN(len(kinds))]
 	s.disk.fail = func(what string, _ int) error {
@@ -161,7 +163,7 @@ func (s *story) promise(q *Queue, all bool) {
 }
 
 // check opens what is left after k calls and compares it with what must be there.
-func (s *story) check(run, disk *memDir, must func(seq uint64) bool, mustNot func(seq uint64) bool) error {
+func (s *story) check(k int, run, disk *memDir, must func(seq uint64) bool, mustNot func(seq uint64) bool) error {
 	cfg := s.cfg
 	cfg.run, cfg.disk = run, disk
 	q, _ := Open(cfg)
@@ -187,6 +189,11 @@ func (s *story) check(run, disk *memDir, must func(seq uint64) bool, mustNot fun
 	m, _, err := q.Put(client.Message{Data: []byte("after")})
 	if err != nil || m.Seq <= last {
 		return fmt.Errorf("put after it: %d, %v, want above %d", m.Seq, err, last)
+	}
+	for seq, at := range s.accepted {
+		if s.cfg.IDs && !s.stormy && at <= k && m.ID <= seq {
+			return fmt.Errorf("ID %d is given out again after %d", m.ID, seq)
+		}
 	}
 	return nil
 }
@@ -217,14 +224,14 @@ func TestPowerCut(t *testing.T) {
 			}
 			k++ // calls made
 			cut := func() error {
-				return s.check(newMemDir(nil), m.cut(r), func(seq uint64) bool {
+				return s.check(k, newMemDir(nil), m.cut(r), func(seq uint64) bool {
 					at, safe := s.safe[seq]
 					gone, left := s.leaving[seq]
 					return safe && at <= k && !(left && gone <= k)
 				}, func(uint64) bool { return false })
 			}
 			kill := func() error {
-				return s.check(whole(s.tape.calls[:k], s.run), whole(s.tape.calls[:k], s.disk), func(seq uint64) bool {
+				return s.check(k, whole(s.tape.calls[:k], s.run), whole(s.tape.calls[:k], s.disk), func(seq uint64) bool {
 					gone, left := s.leaving[seq]
 					return s.accepted[seq] <= k && !(left && gone <= k)
 				}, func(seq uint64) bool {
@@ -255,7 +262,7 @@ func TestBitFlip(t *testing.T) {
 			where := flip(r, run, disk)
 			lost := 0
 			have := map[uint64]bool{}
-			if err := s.check(clone(run), clone(disk), func(uint64) bool { return false }, func(uint64) bool { return false }); err != nil {
+			if err := s.check(0, clone(run), clone(disk), func(uint64) bool { return false }, func(uint64) bool { return false }); err != nil {
 				t.Fatalf("flip in %s: %v", where, err)
 			}
 			for _, seq := range waiting(s, run, disk) {

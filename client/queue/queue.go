@@ -133,10 +133,12 @@ func (q *Queue) doneLocked(seq uint64) {
 		q.settleLocked(s, seq)
 	}
 	q.done = seq
-	q.popLocked()
+	// Before anything is removed: the numbers that were given out must not be
+	// forgotten with the messages that had them.
 	if err := q.runPos.write(q.done, q.reserved, false); err != nil {
 		q.troubleLocked(positionTrouble, err)
 	}
+	q.popLocked()
 }
 
 // settleLocked takes what is up to seq off the count.
