@@ -94,6 +94,12 @@ func (c Config) String() string {
 	return fmt.Sprintf("%d %d%s%d", c.Baud, c.DataBits, letter, c.StopBits)
 }
 
+// Takes is how long n bytes are on the line, at most: a character has up to
+// 12 bits with start, parity and stop bits.
+func (c Config) Takes(n int) time.Duration {
+	return time.Duration(n) * 12 * time.Second / time.Duration(c.WithDefaults().Baud)
+}
+
 // Check reports every value that no port can have.
 func (c Config) Check() error {
 	c = c.WithDefaults()

@@ -6,33 +6,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"luatnetd/internal/lab"
 	"luatnetd/internal/serial"
 )
 
-// pty opens a pseudo terminal: the master, and the path of the "serial port".
+// pty makes a "serial port" and the device behind it.
 func pty(t *testing.T) (*os.File, string) {
 	t.Helper()
-	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	master, path, err := lab.Pty()
 	if err != nil {
 		t.Skipf("needs pseudo terminals: %v", err)
 	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	master := os.NewFile(uintptr(fd), "ptmx")
 	t.Cleanup(func() { _ = master.Close() })
-	return master, filepath.Join("/dev/pts", strconv.Itoa(n))
+	return master, path
 }
 
 func mustOpen(t *testing.T, cfg serial.Config) *serial.Port {
