@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"luatnetd/client/port"
 	"luatnetd/internal/lab"
 	"luatnetd/internal/serial"
+	"luatnetd/internal/task"
 )
 
 var errFull = errors.New("queue full")
@@ -307,6 +309,40 @@ func TestGapSinceTheLastProcess(t *testing.T) {
 		return err
 	}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPanicRestartsThePort: a panic while a message is sent restarts this task
+// alone; the port is free to be opened again and the next message passes.
+func TestPanicRestartsThePort(t *testing.T) {
+	broken := true
+	r := newRig(t, func(c *port.Config) {
+		c.Frame.Delimiter = []byte("\n")
+		send := c.Send
+		c.Send = func(m client.Message, done func(string, client.Result)) ([]hub.Outcome, error) {
+			if broken {
+				broken = false
+				panic("boom")
+			}
+			return send(m, done)
+		}
+	})
+	g := newTarget()
+	r.hub.SetTarget("cloud", g)
+	tasks := task.New(slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	tasks.Go(ctx, "port uart", r.Run)
+	t.Cleanup(func() { cancel(); tasks.Wait() })
+	r.until(t, func(s port.Status) bool { return s.Open })
+	r.in(t, "one\n")
+	r.until(t, func(s port.Status) bool { return !s.Open })
+	r.until(t, func(s port.Status) bool { return s.Open })
+	r.in(t, "two\n")
+	if got := g.next(t); got != "uart:two" {
+		t.Errorf("got %q", got)
+	}
+	if states := tasks.States(); len(states) != 1 || states[0].Restarts != 1 {
+		t.Errorf("tasks %+v", states)
 	}
 }
 
