@@ -422,6 +422,17 @@ func TestSRV03UDP01(t *testing.T) {
 			t.Error("a name was taken for an address")
 		}
 		expectDatagram(t, heard, "UDP Server Heartbeat")
+		if v := r.send(t, "255.255.255.255:50000", "to all"); !v.OK {
+			t.Error(v)
+		}
+		for got := ""; got != "to all"; { // heartbeats may come first
+			buf := make([]byte, 100)
+			n, err := heard.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = string(buf[:n])
+		}
 	})
 }
 
