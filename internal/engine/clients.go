@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"context"
+	"reflect"
+	"sync/atomic"
+	"time"
+
+	"luatnetd/client"
+	"luatnetd/client/conn"
+	"luatnetd/client/hub"
+	"luatnetd/client/port"
+	"luatnetd/client/serve"
+	"luatnetd/internal/host"
+)
+
+// clients are the long connections and what is around them. The loop owns it;
+// other goroutines use the hub, the clock, and what view points to.
+type clients struct {
+	hub     hub.Hub
+	parts   map[string]*part
+	network conn.Network
+	view    atomic.Pointer[clientView]
+	fed     atomic.Int64 // when the network watchdog was fed, ns since boot
+	clock   *host.SNTP
+	watch   *watch // nil while the network watchdog is off
+}
+
+// clientView is what the control socket reads. It is never changed, only replaced.
+type clientView struct {
+	order       []string
+	connections map[string]*connection
+	servers     map[string]*serve.Server
+	ports       map[string]*port.Port
+	oneshots    map[string]*oneshot
+	network     conn.Network
+}
+
+// part is one task of the client framework: a connection, a server, a port, a
+// source. It is replaced when its configuration changes, and only then.
+type part struct {
+	cfg    any
+	cancel context.CancelFunc
+	done   chan struct{} // closed when it has let go of everything
+	gone   func()        // takes it out of the hub
+	conn   *connection
+	server *server
+	port   *port.Port
+	shot   *oneshot
+}
+
+// wanted is what a part is made of.
+type wanted struct {
+	name string // of its task: "connection cloud"
+	cfg  any
+	make func(p *part) func(context.Context) error
+}
+
+// adjustClients makes the client framework equal to the configuration. What did
+// not change is not disturbed: its sessions, its queue and its clients stay.
+func (e *Engine) adjustClients() {
+	c := &e.clients
+	want := e.wantedConnections()
+	want = append(want, e.wantedServers()...)
+	want = append(want, e.wantedSources()...)
+	next := map[string]*part{}
+	view := &clientView{connections: map[string]*connection{}, servers: map[string]*serve.Server{}, ports: map[string]*port.Port{}, oneshots: map[string]*oneshot{}, network: c.network}
+	var start []func()
+	for _, w := range want {
+		p := c.parts[w.name]
+		if p == nil || !reflect.DeepEqual(p.cfg, w.cfg) {
+			old := p
+			p = &part{cfg: w.cfg, done: make(chan struct{})}
+			run := w.make(p)
+			start = append(start, func() { e.startPart(w.name, p, old, run) })
+		}
+		next[w.name] = p
+		view.add(p)
+	}
+	for name, old := range c.parts {
+		if next[name] != old {
+			old.cancel()
+			if next[name] == nil && old.gone != nil {
+				old.gone()
+			}
+		}
+	}
+	c.parts = next
+	c.hub.SetRoutes(e.routes())
+	c.view.Store(view)
+	for _, f := range start {
+		f()
+	}
+	e.tellServers()
+	c.tell()
+}
+
+func (v *clientView) add(p *part) {
+	switch {
+	case p.conn != nil:
+		v.order = append(v.order, p.conn.cfg.Name)
+		v.connections[p.conn.cfg.Name] = p.conn
+	case p.server != nil:
+		v.servers[p.server.cfg.Name] = p.server.Server
+	case p.port != nil:
+		v.ports[p.port.Status().Name] = p.port
+	case p.shot != nil:
+		v.oneshots[p.shot.cfg.Name] = p.shot
+	}
+}
+
+// startPart runs a part as a task. It begins when its predecessor has let go:
+// two must not have one port, one socket or one queue.
+func (e *Engine) startPart(name string, p, old *part, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(e.ctx)
+	p.cancel = cancel
+	e.tasks.Go(ctx, name, func(ctx context.Context) error {
+		if old != nil {
+			select {
+			case <-old.done:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		return run(ctx)
+	})
+	e.tasks.Go(e.ctx, name+" (end)", func(context.Context) error {
+		<-ctx.Done()
+		p.end()
+		close(p.done)
+		return nil
+	})
+}
+
+// end closes what a part holds besides its task.
+func (p *part) end() {
+	if p.conn != nil {
+		p.conn.close()
+	}
+}
+
+// feed is called by connections when something came in or was confirmed.
+func (e *Engine) feed() { e.clients.fed.Store(e.now().UnixNano()) }
+
+// message is what a source gives the hub.
+func message(source string, data []byte) client.Message {
+	return client.Message{Source: source, Data: data, At: time.Now()}
+}

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/hex"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"luatnetd/client"
+	"luatnetd/client/conn"
+	"luatnetd/client/queue"
+	"luatnetd/client/sock"
+	"luatnetd/internal/config"
+	"luatnetd/internal/host"
+)
+
+// connection is one long connection with its queue.
+type connection struct {
+	cfg config.Connection
+
+	mu    sync.Mutex // guards what follows; held while the connection runs
+	state sync.Mutex // guards conn and queue for readers
+	conn  *conn.Connection
+	queue *queue.Queue
+}
+
+func (e *Engine) wantedConnections() (list []wanted) {
+	for _, c := range e.cfg.Connections {
+		pos := c.Pos
+		c.Pos = config.Position{} // a line that moved is no change
+		_ = pos
+		list = append(list, wanted{name: "connection " + c.Name, cfg: c, make: func(p *part) func(context.Context) error {
+			k := &connection{cfg: c}
+			p.conn = k
+			p.gone = func() { e.clients.hub.SetTarget(c.Name, nil) }
+			return func(ctx context.Context) error { return e.runConnection(ctx, k) }
+		}})
+	}
+	return list
+}
+
+// runConnection opens the queue, once, and runs the connection. After a panic
+// it is called again and goes on with the same queue.
+func (e *Engine) runConnection(ctx context.Context, k *connection) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil
+	}
+	if k.conn == nil {
+		if err := e.openConnection(k); err != nil {
+			return err
+		}
+	}
+	return k.conn.Run(ctx)
+}
+
+func (e *Engine) openConnection(k *connection) error {
+	policy, err := policyOfConnection(k.cfg)
+	if err != nil {
+		return err
+	}
+	var made *conn.Connection
+	q, found := queue.Open(e.queueConfig(k.cfg, func(m client.Message, reason string) {
+		if made != nil {
+			made.Dropped(m.Seq, reason)
+		}
+	}))
+	if found.Messages+found.Damaged > 0 {
+		e.log.Info("queue found", "connection", k.cfg.Name, "messages", found.Messages, "bytes", found.Bytes, "damaged", found.Damaged)
+	}
+	c := conn.Config{
+		Name: k.cfg.Name, Sock: e.sockConfig(k.cfg), Policy: policy, Uplink: k.cfg.Uplink, Queue: q, Done: q.Stats().DoneSeq,
+		SetLink: q.SetLink, Deliver: e.clients.hub.Deliver, Values: e.placeholders, Now: e.now, Log: e.log, Trace: k.cfg.Trace,
+		Event: func(ev conn.Event) { e.post(e.ctx, ev) },
+	}
+	if k.cfg.PrefixRecv {
+		c.Prefix = client.RecvPrefix(k.cfg.Label)
+	}
+	if k.cfg.FeedsWatchdog {
+		c.Feed = e.feed
+	}
+	made = conn.New(c)
+	k.state.Lock()
+	k.conn, k.queue = made, q
+	k.state.Unlock()
+	made.SetNetwork(e.clients.view.Load().network)
+	e.clients.hub.SetTarget(k.cfg.Name, made)
+	return nil
+}
+
+// close lets go of the queue once the connection has ended.
+func (k *connection) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.queue != nil {
+		_ = k.queue.Close()
+	}
+}
+
+// parts returns the running connection and its queue, nil before they are open.
+func (k *connection) parts() (*conn.Connection, *queue.Queue) {
+	k.state.Lock()
+	defer k.state.Unlock()
+	return k.conn, k.queue
+}
+
+// queueConfig says where a connection's queue is: a name may hold no slash.
+func (e *Engine) queueConfig(c config.Connection, drop func(client.Message, string)) queue.Config {
+	disk := e.cfg.Queue.DiskDir
+	if disk == "" {
+		disk = filepath.Join(e.stateDir, "queue")
+	}
+	run := e.cfg.Queue.RunDir
+	if run == "" {
+		run = filepath.Join(e.opt.RunDir, "queue")
+	}
+	return queue.Config{
+		Run: filepath.Join(run, c.Name), Disk: filepath.Join(disk, c.Name), Mode: queue.Mode(c.Queue.Mode), Full: queue.Full(c.Queue.Full),
+		Sync: c.Queue.Sync, MaxBytes: c.Queue.MaxBytes, MaxMessages: c.Queue.MaxMessages, MaxAge: c.Queue.MaxAge, IDs: c.ID,
+		OnDrop: drop, Log: e.log,
+	}
+}
+
+// sockConfig is the socket of a connection.
+func (e *Engine) sockConfig(c config.Connection) sock.Config {
+	s := sock.Config{
+		Name: c.Name, Kind: c.Kind, Host: c.Host, Port: c.Port, LocalPort: c.LocalPort, IPv6: c.IPv6,
+		KeepAlive: sock.KeepAlive{Off: !c.KeepAlive.Enabled, Idle: c.KeepAlive.Idle, Interval: c.KeepAlive.Interval, Count: c.KeepAlive.Count},
+	}
+	if c.Kind != client.TLS && c.Kind != client.DTLS {
+		return s
+	}
+	t := c.TLS
+	s.TLS = &sock.TLS{
+		CA: t.CA, Cert: t.Cert, Key: t.Key, Password: string(t.KeyPassword), ServerName: t.ServerName, Pins: t.Pin, Insecure: t.Insecure,
+		Suites: t.Suites, PSK: string(t.PSK), PSKIdentity: t.PSKIdentity,
+		Now: e.clients.wall, Trusted: e.clients.trusted,
+	}
+	if t.MinVersion == "1.3" {
+		s.TLS.MinVersion = tls.VersionTLS13
+	}
+	if t.KeyPasswordFile != "" {
+		if b, err := os.ReadFile(t.KeyPasswordFile); err == nil {
+			s.TLS.Password = strings.TrimRight(string(b), "\r\n")
+		}
+	}
+	return s
+}
+
+// policyOfConnection is how a connection behaves.
+func policyOfConnection(c config.Connection) (client.Policy, error) {
+	p := client.Policy{
+		Confirmed: client.Confirmation(c.Confirmed), Datagrams: c.Kind == client.UDP || c.Kind == client.DTLS, Switch: client.SwitchMode(c.Switch),
+		Connect: c.ConnectTimeout, Confirm: c.ConfirmTimeout, Close: c.CloseTimeout,
+		Backoff:     client.Backoff{Base: c.Reconnect, Jitter: 0.2},
+		WindowBytes: c.WindowBytes, WindowMessages: c.WindowMessages,
+		HeartbeatEvery: c.Heartbeat.Interval, HeartbeatExpect: c.Heartbeat.Expect, RegisterEach: c.Register.When == "message",
+		ReplyWait: c.Reply.Timeout, Prefix: c.PrefixSend, Send: client.FrameSend(c.FrameSend),
+		Recv: client.Cutter{How: client.FrameRecv(c.FrameRecv), Delimiter: []byte(c.Delimiter), Idle: c.Idle},
+	}
+	if c.Backoff != "fixed" {
+		p.Backoff.Max = c.ReconnectMax
+	}
+	var err error
+	if p.Reply, err = client.ParseReply(c.Reply.Pattern); err != nil {
+		return p, err
+	}
+	if p.Heartbeat, err = template(c.Heartbeat.Data); err != nil {
+		return p, err
+	}
+	p.Register, err = template(c.Register.Data)
+	return p, err
+}
+
+// template keeps bytes that are no text as they are.
+func template(b []byte) (client.Template, error) {
+	for _, x := range b {
+		if x < ' ' || x > '~' {
+			return client.ParseHex(hex.EncodeToString(b))
+		}
+	}
+	return client.ParseTemplate(string(b))
+}
+
+// connectionChanged takes a change of state: event and log come from it.
+func (e *Engine) connectionChanged(ev conn.Event) {
+	level, text := slog.LevelInfo, "connection "+ev.Name+" is "+ev.State.String()
+	attrs := []any{"connection", ev.Name, "state", ev.State, "uplink", ev.Uplink}
+	if ev.State != client.OnLine && ev.Cause.Text != "" {
+		text += ": " + ev.Cause.Text
+		attrs = append(attrs, "code", int(ev.Cause.Code))
+	}
+	e.record(level, "connection", text, attrs...)
+}
+
+// placeholders are what registrations and heartbeats may name.
+func (e *Engine) placeholders() map[string]string {
+	return map[string]string{"sn": host.SerialNumber(), "ver": e.opt.Version}
+}
