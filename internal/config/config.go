@@ -48,6 +48,10 @@ func (c *Config) Empty() bool {
 	return len(c.Uplinks) == 0 && len(c.LANs) == 0 && len(c.Connections) == 0
 }
 
+// Gateway reports whether c has an uplink or a LAN, so that addresses, routes
+// and firewall are ours. Connections alone change nothing in the kernel.
+func (c *Config) Gateway() bool { return len(c.Uplinks) > 0 || len(c.LANs) > 0 }
+
 // Uplink returns the uplink called name, nil if there is none.
 func (c *Config) Uplink(name string) *Uplink {
 	for i := range c.Uplinks {
