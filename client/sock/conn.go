@@ -85,6 +85,30 @@ func (c *Conn) Acked() (uint64, error) {
 
 func (c *Conn) datagrams() bool { return c.cfg.Kind == client.UDP || c.cfg.Kind == client.DTLS }
 
+// Settled waits until everything written is acknowledged, or ctx ends.
+func (c *Conn) Settled(ctx context.Context) error {
+	want := c.Written()
+	tick := time.NewTicker(max(settledMin, c.RTT()/2))
+	defer tick.Stop()
+	for {
+		got, err := c.Acked()
+		if err != nil {
+			return c.cause(err)
+		}
+		if got >= want {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return Cause(ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// settledMin is how often Settled looks, at most.
+const settledMin = 2 * time.Millisecond
+
 // RTT is the kernel's smoothed round-trip time, 0 where it has none.
 func (c *Conn) RTT() time.Duration {
 	var rtt time.Duration

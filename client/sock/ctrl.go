@@ -214,9 +214,6 @@ func (c *Ctrl) Accept(ctx context.Context, timeout time.Duration) bool {
 	return true
 }
 
-// acked is how often Tx looks whether everything has been acknowledged.
-const acked = 2 * time.Millisecond
-
 // Tx sends and waits until the other end's TCP has acknowledged every byte, or
 // the kernel has taken the datagram (libnet.tx): sent; or not sent because the
 // buffer is full; or neither, which means that the connection is broken.
@@ -234,24 +231,11 @@ func (c *Ctrl) Tx(ctx context.Context, timeout time.Duration, data []byte) (sent
 	if _, err := conn.Write(data); err != nil {
 		return c.fail(conn.cause(err)), false
 	}
-	want := conn.Written()
-	tick := time.NewTicker(max(acked, conn.RTT()/2))
-	defer tick.Stop()
-	for {
-		got, err := conn.Acked()
-		if err == nil && got >= want {
-			c.onEvent(client.EventTxOK, true)
-			return true, false
-		}
-		if err != nil {
-			return c.fail(conn.cause(err)), false
-		}
-		select {
-		case <-ctx.Done():
-			return c.fail(ctx.Err()), false
-		case <-tick.C:
-		}
+	if err := conn.Settled(ctx); err != nil {
+		return c.fail(err), false
 	}
+	c.onEvent(client.EventTxOK, true)
+	return true, false
 }
 
 var unixNotConnected = client.Cause{Code: client.CodeNotConnected, Text: "not connected"}

@@ -22,8 +22,7 @@ type clients struct {
 	network conn.Network
 	view    atomic.Pointer[clientView]
 	fed     atomic.Int64 // when the network watchdog was fed, ns since boot
-	clock   *host.SNTP
-	watch   *watch // nil while the network watchdog is off
+	watch   *watch       // nil while the network watchdog is off
 }
 
 // clientView is what the control socket reads. It is never changed, only replaced.
@@ -34,11 +33,13 @@ type clientView struct {
 	ports       map[string]*port.Port
 	oneshots    map[string]*oneshot
 	network     conn.Network
+	clock       *host.SNTP // nil while [time] is off
 }
 
 // part is one task of the client framework: a connection, a server, a port, a
 // source. It is replaced when its configuration changes, and only then.
 type part struct {
+	name   string // as configured
 	cfg    any
 	cancel context.CancelFunc
 	done   chan struct{} // closed when it has let go of everything
@@ -47,11 +48,13 @@ type part struct {
 	server *server
 	port   *port.Port
 	shot   *oneshot
+	clock  *host.SNTP
 }
 
 // wanted is what a part is made of.
 type wanted struct {
-	name string // of its task: "connection cloud"
+	task string // "connection cloud"
+	name string // as configured
 	cfg  any
 	make func(p *part) func(context.Context) error
 }
@@ -63,18 +66,19 @@ func (e *Engine) adjustClients() {
 	want := e.wantedConnections()
 	want = append(want, e.wantedServers()...)
 	want = append(want, e.wantedSources()...)
+	want = append(want, e.wantedClock()...)
 	next := map[string]*part{}
 	view := &clientView{connections: map[string]*connection{}, servers: map[string]*serve.Server{}, ports: map[string]*port.Port{}, oneshots: map[string]*oneshot{}, network: c.network}
 	var start []func()
 	for _, w := range want {
-		p := c.parts[w.name]
+		p := c.parts[w.task]
 		if p == nil || !reflect.DeepEqual(p.cfg, w.cfg) {
 			old := p
-			p = &part{cfg: w.cfg, done: make(chan struct{})}
+			p = &part{name: w.name, cfg: w.cfg, done: make(chan struct{})}
 			run := w.make(p)
-			start = append(start, func() { e.startPart(w.name, p, old, run) })
+			start = append(start, func() { e.startPart(w.task, p, old, run) })
 		}
-		next[w.name] = p
+		next[w.task] = p
 		view.add(p)
 	}
 	for name, old := range c.parts {
@@ -91,6 +95,7 @@ func (e *Engine) adjustClients() {
 	for _, f := range start {
 		f()
 	}
+	e.watchConfig()
 	e.tellServers()
 	c.tell()
 }
@@ -98,14 +103,16 @@ func (e *Engine) adjustClients() {
 func (v *clientView) add(p *part) {
 	switch {
 	case p.conn != nil:
-		v.order = append(v.order, p.conn.cfg.Name)
-		v.connections[p.conn.cfg.Name] = p.conn
+		v.order = append(v.order, p.name)
+		v.connections[p.name] = p.conn
 	case p.server != nil:
-		v.servers[p.server.cfg.Name] = p.server.Server
+		v.servers[p.name] = p.server.Server
 	case p.port != nil:
-		v.ports[p.port.Status().Name] = p.port
+		v.ports[p.name] = p.port
 	case p.shot != nil:
-		v.oneshots[p.shot.cfg.Name] = p.shot
+		v.oneshots[p.name] = p.shot
+	case p.clock != nil:
+		v.clock = p.clock
 	}
 }
 

@@ -18,10 +18,9 @@ type timeEvent struct{ host.TimeEvent }
 func (e *Engine) wantedClock() []wanted {
 	c := e.cfg.Time
 	if !c.Enabled {
-		e.clients.clock = nil
 		return nil
 	}
-	return []wanted{{name: "time", cfg: c, make: func(p *part) func(context.Context) error {
+	return []wanted{{task: "time", name: "time", cfg: c, make: func(p *part) func(context.Context) error {
 		s := host.NewSNTP(host.SNTPConfig{
 			Servers: c.Servers, Port: c.Port, Timeout: c.Timeout, Try: 30 * time.Second, Retry: c.Retry, Interval: c.Interval,
 			Bind: func() (bind.Bind, bool) { r, ok := e.clients.way(c.Uplink); return r.Bind, ok },
@@ -31,7 +30,7 @@ func (e *Engine) wantedClock() []wanted {
 			},
 			Now: e.now, Event: func(ev host.TimeEvent) { e.post(e.ctx, timeEvent{ev}) },
 		})
-		e.clients.clock = s
+		p.clock = s
 		return s.Run
 	}}}
 }
@@ -71,4 +70,3 @@ func (e *Engine) timeChanged(ev timeEvent) {
 	e.timeFailed = false
 	e.record(slog.LevelInfo, "NTP_UPDATE", "time from "+ev.Server, "server", ev.Server, "offset", ev.Offset, "delay", ev.Delay)
 }
-

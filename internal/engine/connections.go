@@ -30,10 +30,8 @@ type connection struct {
 
 func (e *Engine) wantedConnections() (list []wanted) {
 	for _, c := range e.cfg.Connections {
-		pos := c.Pos
 		c.Pos = config.Position{} // a line that moved is no change
-		_ = pos
-		list = append(list, wanted{name: "connection " + c.Name, cfg: c, make: func(p *part) func(context.Context) error {
+		list = append(list, wanted{task: "connection " + c.Name, name: c.Name, cfg: c, make: func(p *part) func(context.Context) error {
 			k := &connection{cfg: c}
 			p.conn = k
 			p.gone = func() { e.clients.hub.SetTarget(c.Name, nil) }

@@ -43,14 +43,12 @@ func (e *Engine) connect() {
 		return
 	}
 	e.clients.network = n
-	if v := e.clients.view.Load(); v != nil {
-		next := *v
-		next.network = n
-		e.clients.view.Store(&next)
-	}
+	next := *e.clients.view.Load()
+	next.network = n
+	e.clients.view.Store(&next)
 	e.clients.tell()
-	if e.clients.clock != nil && n.Active != "" {
-		e.clients.clock.Kick()
+	if next.clock != nil && n.Active != "" {
+		next.clock.Kick()
 	}
 }
 

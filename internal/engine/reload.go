@@ -108,6 +108,7 @@ func (e *Engine) adjust() {
 	for _, l := range lans {
 		e.startLAN(l)
 	}
+	e.adjustClients()
 }
 
 // configure gives u the configuration c and restarts its DHCP client only if

@@ -2,10 +2,13 @@ package engine
 
 import (
 	"context"
+	"net/netip"
+	"slices"
 
 	"luatnetd/client"
 	"luatnetd/client/serve"
 	"luatnetd/internal/config"
+	"luatnetd/netif"
 )
 
 // server waits for clients in a LAN.
@@ -17,7 +20,7 @@ type server struct {
 func (e *Engine) wantedServers() (list []wanted) {
 	for _, c := range e.cfg.Servers {
 		c.Pos = config.Position{}
-		list = append(list, wanted{name: "server " + c.Name, cfg: c, make: func(p *part) func(context.Context) error {
+		list = append(list, wanted{task: "server " + c.Name, name: c.Name, cfg: c, make: func(p *part) func(context.Context) error {
 			s := &server{cfg: c, Server: serve.New(serve.Config{
 				Name: c.Name, Kind: kindOfServer(c), Many: c.Kind == "tcp_multi", KickOld: c.Second == "kick_old", Max: c.MaxClients,
 				Port: c.Port, BroadcastPort: c.BroadcastPort, Heartbeat: c.Heartbeat, Quiet: !c.Greeting,
@@ -51,8 +54,14 @@ func (e *Engine) tellServers() {
 				continue
 			}
 			link, ok := e.snap.LinkByName(l.cfg.Device)
-			n = serve.Network{Device: l.cfg.Device, Index: link.Index, Address: l.cfg.Address.Addr(), Up: ok && link.Carrier && e.hasAddr(link.Index, l.cfg.Address.Addr())}
+			n = serve.Network{Device: l.cfg.Device, Index: link.Index, Address: l.cfg.Address.Addr(), Up: ok && link.Carrier && e.hasAddr(link.Index, l.cfg.Address)}
 		}
 		p.server.SetNetwork(n)
 	}
+}
+
+// hasAddr reports whether a device has an address now: one that is not there
+// yet cannot be listened on.
+func (e *Engine) hasAddr(index int, p netip.Prefix) bool {
+	return slices.ContainsFunc(e.snap.AddrsOf(index), func(a netif.Addr) bool { return a.Prefix == p })
 }

@@ -11,6 +11,7 @@ import (
 	"luatnetd/client/port"
 	"luatnetd/client/queue"
 	"luatnetd/internal/config"
+	"luatnetd/internal/ctl"
 	"luatnetd/internal/host"
 	"luatnetd/internal/serial"
 )
@@ -25,29 +26,29 @@ func (e *Engine) routes() (list []hub.Route) {
 func (e *Engine) wantedSources() (list []wanted) {
 	for _, c := range e.cfg.Serials {
 		c.Pos = config.Position{}
-		list = append(list, wanted{"serial " + c.Name, c, func(p *part) func(context.Context) error { return e.makePort(p, c) }})
+		list = append(list, wanted{"serial " + c.Name, c.Name, c, func(p *part) func(context.Context) error { return e.makePort(p, c) }})
 	}
 	for _, c := range e.cfg.Timers {
 		c.Pos = config.Position{}
-		list = append(list, wanted{"timer " + c.Name, c, func(*part) func(context.Context) error {
+		list = append(list, wanted{"timer " + c.Name, c.Name, c, func(*part) func(context.Context) error {
 			t := &local.Timer{Name: c.Name, First: c.First, Every: c.Interval, Fixed: c.Mode == "fixed", Text: c.Text, Send: e.clients.hub.Send, Now: host.WallNow, Log: e.log}
 			return t.Run
 		}})
 	}
 	for _, c := range e.cfg.Reports {
 		c.Pos = config.Position{}
-		list = append(list, wanted{"report " + c.Name, c, func(*part) func(context.Context) error {
+		list = append(list, wanted{"report " + c.Name, c.Name, c, func(*part) func(context.Context) error {
 			r := &local.Report{Name: c.Name, Every: c.Interval, Read: func() local.Reading { return e.reading(c.Text) }, Send: e.clients.hub.Send, Now: host.WallNow, Log: e.log}
 			return r.Run
 		}})
 	}
 	for _, c := range e.cfg.Locals {
 		c.Pos = config.Position{}
-		list = append(list, wanted{"local " + c.Name, c, func(p *part) func(context.Context) error { return e.makeLocal(p, c) }})
+		list = append(list, wanted{"local " + c.Name, c.Name, c, func(p *part) func(context.Context) error { return e.makeLocal(p, c) }})
 	}
 	for _, c := range e.cfg.OneShots {
 		c.Pos = config.Position{}
-		list = append(list, wanted{"oneshot " + c.Name, c, func(p *part) func(context.Context) error { return e.makeOneshot(p, c) }})
+		list = append(list, wanted{"oneshot " + c.Name, c.Name, c, func(p *part) func(context.Context) error { return e.makeOneshot(p, c) }})
 	}
 	return list
 }
@@ -89,7 +90,7 @@ func (e *Engine) makeLocal(p *part, c config.Local) func(context.Context) error 
 	run := func(f func() func(context.Context) error) func(context.Context) error {
 		return func(ctx context.Context) error {
 			if c.Group != "" {
-				gid, err := host.GroupID(c.Group)
+				gid, err := ctl.LookupGroup(c.Group)
 				if err != nil {
 					return err
 				}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"net/netip"
 	"os"
-	"os/user"
 	"strconv"
 	"strings"
 	"time"
@@ -65,13 +64,4 @@ func Nameservers() (list []netip.AddrPort) {
 		}
 	}
 	return list
-}
-
-// GroupID is the number of a group.
-func GroupID(name string) (int, error) {
-	g, err := user.LookupGroup(name)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(g.Gid)
 }
