@@ -14,10 +14,22 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"luatnetd/client"
 )
 
-// hedge is how long one DNS server is waited for before the next is asked, too.
-const hedge = time.Second
+const (
+	// hedge is how long one DNS server is waited for before the next is asked, too.
+	hedge = time.Second
+	// rounds is how often each server is asked: datagrams get lost, and LuatOS
+	// asks three times as well (0.9, 1.8 and 2.7 s).
+	rounds = 3
+	// patience is how long a name may take altogether.
+	patience = 5 * time.Second
+	// spare is the part of a time-out that the name may take where older
+	// addresses are known: the rest is for connecting to them.
+	spare = 3
+)
 
 // ErrName says that the name does not exist: asking again now is useless.
 var ErrName = errors.New("the name does not exist")
@@ -59,15 +71,55 @@ func Resolve(ctx context.Context, cfg Config, route Route, cache *Cache) ([]neti
 		return []netip.Addr{a.Unmap()}, nil
 	}
 	key := fmt.Sprintf("%s|%s|%t", route.Uplink, cfg.Host, cfg.IPv6)
-	list, err := lookup(ctx, cfg.Host, cfg.IPv6, route)
+	old := cache.get(key)
+	asking, cancel := hurry(ctx, old != nil)
+	defer cancel()
+	list, err := lookup(asking, cfg.Host, cfg.IPv6, route)
 	if err == nil {
 		cache.put(key, list)
 		return list, nil
 	}
-	if old := cache.get(key); old != nil && !errors.Is(err, ErrName) {
+	if old != nil && !errors.Is(err, ErrName) && ctx.Err() == nil {
 		return old, nil
 	}
-	return nil, fmt.Errorf("resolve %s through %s: %w", cfg.Host, uplinkName(route), err)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		err = ctx.Err() // the questions end with a time-out then
+	}
+	return nil, &nameError{host: cfg.Host, uplink: uplinkName(route), err: err}
+}
+
+// hurry is ctx, ended early enough to use what is known already.
+func hurry(ctx context.Context, known bool) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok || !known {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Until(end)/spare)
+}
+
+// nameError is a name that has no address. Whatever happened, it happened
+// between us and DNS: the server itself was neither asked nor reached.
+type nameError struct {
+	host, uplink string
+	err          error
+}
+
+func (e *nameError) Error() string {
+	return fmt.Sprintf("resolve %s through %s: %v", e.host, e.uplink, e.err)
+}
+func (e *nameError) Unwrap() error { return e.err }
+
+// cause explains it: the code of the reason, but never as an answer.
+func (e *nameError) cause() client.Cause {
+	switch {
+	case errors.Is(e.err, ErrName):
+		return client.Cause{Code: client.CodeArgument, Text: e.Error()}
+	case errors.Is(e.err, context.Canceled):
+		return client.Cause{Code: client.CodeAborted, Text: e.Error()}
+	case isTimeout(e.err):
+		return client.Cause{Code: client.CodeTimeout, Text: fmt.Sprintf("resolve %s through %s: no DNS server has answered in time", e.host, e.uplink)}
+	}
+	return client.Cause{Code: client.CodeRoute, Text: e.Error()}
 }
 
 func uplinkName(r Route) string {
@@ -120,21 +172,22 @@ type answer struct {
 	err  error
 }
 
-// ask asks one server after the other, each a little later, and takes the first
-// that knows.
+// ask asks one server after the other, each a little later, then all of them
+// again, and takes the first that knows.
 func ask(ctx context.Context, q dnsmessage.Question, route Route) ([]netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	answers := make(chan answer, len(route.DNS)) // capacity: nobody has to wait for us
+	most := rounds * len(route.DNS)
+	answers := make(chan answer, most) // capacity: nobody has to wait for us
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
 	next, open := 0, 0
 	start := func() {
-		if next == len(route.DNS) {
+		if next == most {
 			return
 		}
-		server := route.DNS[next]
+		server := route.DNS[next%len(route.DNS)]
 		next, open = next+1, open+1
 		wg.Go(func() {
 			list, err := exchange(ctx, q, server, route)
@@ -156,12 +209,24 @@ func ask(ctx context.Context, q dnsmessage.Question, route Route) ([]netip.Addr,
 				return a.list, a.err
 			}
 			errs = append(errs, a.err)
-			start()
+			if next < len(route.DNS) { // a server that refuses does so again at once
+				start()
+			}
 		case <-timer.C:
 			start()
 		}
 	}
-	return nil, errors.Join(errs...)
+	return nil, firstOf(errs)
+}
+
+// firstOf is the error that says most: a server that refused before one that is silent.
+func firstOf(errs []error) error {
+	for _, err := range errs {
+		if !isTimeout(err) {
+			return err
+		}
+	}
+	return errs[0]
 }
 
 // exchange asks one server by UDP and, for an answer that is cut, by TCP.
@@ -172,16 +237,16 @@ func exchange(ctx context.Context, q dnsmessage.Question, server netip.AddrPort,
 	if err != nil {
 		return nil, err
 	}
-	reply, err := overUDP(ctx, query, id, q, server, route)
+	got, err := overUDP(ctx, query, id, q, server, route)
 	if err != nil {
 		return nil, err
 	}
-	if reply.Truncated {
-		if reply, err = overTCP(ctx, query, server, route); err != nil {
+	if got.Truncated {
+		if got, err = overTCP(ctx, query, id, q, server, route); err != nil {
 			return nil, err
 		}
 	}
-	return addresses(reply)
+	return addresses(got)
 }
 
 func overUDP(ctx context.Context, query []byte, id uint16, q dnsmessage.Question, server netip.AddrPort, route Route) (m dnsmessage.Message, err error) {
@@ -199,18 +264,24 @@ func overUDP(ctx context.Context, query []byte, id uint16, q dnsmessage.Question
 		if err != nil {
 			return m, err
 		}
-		// Anything else is somebody's guess, not our answer (RFC 5452 §4).
-		if m.Unpack(buf[:n]) == nil && m.ID == id && m.Response && len(m.Questions) == 1 && sameQuestion(m.Questions[0], q) {
+		if m, ok := reply(buf[:n], id, q); ok {
 			return m, nil
 		}
 	}
+}
+
+// reply reads an answer. Anything that does not fit the question is somebody's
+// guess, not our answer (RFC 5452 §4).
+func reply(b []byte, id uint16, q dnsmessage.Question) (m dnsmessage.Message, ok bool) {
+	ok = m.Unpack(b) == nil && m.ID == id && m.Response && len(m.Questions) == 1 && sameQuestion(m.Questions[0], q)
+	return m, ok
 }
 
 func sameQuestion(a, b dnsmessage.Question) bool {
 	return a.Type == b.Type && a.Class == b.Class && strings.EqualFold(a.Name.String(), b.Name.String())
 }
 
-func overTCP(ctx context.Context, query []byte, server netip.AddrPort, route Route) (m dnsmessage.Message, err error) {
+func overTCP(ctx context.Context, query []byte, id uint16, q dnsmessage.Question, server netip.AddrPort, route Route) (m dnsmessage.Message, err error) {
 	c, err := dialDNS(ctx, "tcp", server, route)
 	if err != nil {
 		return m, err
@@ -227,7 +298,11 @@ func overTCP(ctx context.Context, query []byte, server netip.AddrPort, route Rou
 	if _, err := io.ReadFull(c, buf); err != nil {
 		return m, err
 	}
-	return m, m.Unpack(buf)
+	m, ok := reply(buf, id, q)
+	if !ok {
+		return m, errors.New("its answer by TCP is no answer to the question")
+	}
+	return m, nil
 }
 
 func dialDNS(ctx context.Context, network string, server netip.AddrPort, route Route) (net.Conn, error) {
