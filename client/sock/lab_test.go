@@ -27,9 +27,9 @@ func TestMain(m *testing.M) {
 	lab.Main(m)
 }
 
-// far is a network behind device wan: 192.0.2.1 answers DNS questions with its
-// zone, and says its name to whoever connects to port 80.
-func far(t *testing.T, n *lab.Net, here *lab.NS, wan, zone string) {
+// far is a network behind device wan: 192.0.2.1 says wan to whoever connects to
+// port 80, and answers DNS questions with itself and mark, which tells who was asked.
+func far(t *testing.T, n *lab.Net, here *lab.NS, wan, mark string) {
 	t.Helper()
 	ns := n.MustNS(t, wan)
 	n.MustLink(t, here, wan, ns, "eth0")
@@ -60,7 +60,9 @@ func far(t *testing.T, n *lab.Net, here *lab.NS, wan, zone string) {
 	}()
 	s := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		m := new(dns.Msg).SetReply(q)
-		m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: net.ParseIP(zone)}}
+		for _, a := range []string{"192.0.2.1", mark} {
+			m.Answer = append(m.Answer, &dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: net.ParseIP(a)})
+		}
 		_ = w.WriteMsg(m)
 	})}
 	go func() { _ = s.ActivateAndServe() }()
@@ -72,9 +74,10 @@ func TestRouteBindsDNSAndConnection(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
 		n := lab.New(t)
 		here := n.MustHere(t)
-		far(t, n, here, "wan1", "192.0.2.1")
-		far(t, n, here, "wan2", "192.0.2.1")
-		for _, wan := range []string{"wan1", "wan2"} {
+		marks := map[string]string{"wan1": "198.51.100.1", "wan2": "198.51.100.2"}
+		far(t, n, here, "wan1", marks["wan1"])
+		far(t, n, here, "wan2", marks["wan2"])
+		for wan, asked := range marks {
 			for _, local := range []uint16{0, 45673} {
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 				route := Route{Uplink: wan, Bind: bind.Bind{Device: wan, Source: netip.MustParseAddr("192.0.2.10"), Mark: 0x4c01}, DNS: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:53")}}
@@ -82,6 +85,9 @@ func TestRouteBindsDNSAndConnection(t *testing.T) {
 				cancel()
 				if err != nil {
 					t.Fatalf("%s, local port %d: %v", wan, local, err)
+				}
+				if got := c.Resolved(); len(got) != 2 || got[1].String() != asked {
+					t.Errorf("the question left by another way than %s: %v", wan, got)
 				}
 				_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
 				buf := make([]byte, 4)
@@ -112,7 +118,7 @@ func TestSOCK05SilentAddress(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
 		n := lab.New(t)
 		here := n.MustHere(t)
-		far(t, n, here, "wan1", "192.0.2.1")
+		far(t, n, here, "wan1", "198.51.100.1")
 		list := []netip.Addr{netip.MustParseAddr("192.0.2.99"), netip.MustParseAddr("192.0.2.1")}
 		for _, local := range []uint16{0, 45674} {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
