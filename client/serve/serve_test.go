@@ -153,7 +153,7 @@ func (r *rig) received(t *testing.T) client.Received {
 // sees a clean end and the first notices nothing; a new one is taken at once.
 func TestSRV01OneClient(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
-		r := newRig(t, Config{})
+		r := newRig(t, Config{NoPrefix: true})
 		r.up(t)
 		if v := r.send(t, "", "x"); v.OK || v.Reason != "nobody is connected" {
 			t.Errorf("without a client: %+v", v)
@@ -209,7 +209,7 @@ func keepAlive(t *testing.T, s *Server) {
 // TestSRV01KickOld: the newer client takes the place.
 func TestSRV01KickOld(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
-		r := newRig(t, Config{KickOld: true})
+		r := newRig(t, Config{NoPrefix: true, KickOld: true})
 		r.up(t)
 		old := r.dial(t, "tcp")
 		expect(t, old, "TCP server is UP!")
@@ -229,7 +229,7 @@ func TestSRV01KickOld(t *testing.T) {
 // repeat; one message reaches all, one reaches one; the 65th is refused.
 func TestSRV02ManyClients(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
-		r := newRig(t, Config{Many: true})
+		r := newRig(t, Config{NoPrefix: true, Many: true})
 		r.up(t)
 		var all []net.Conn
 		for i := range 64 {
@@ -267,7 +267,7 @@ func TestSRV02ManyClients(t *testing.T) {
 // off; every message has one result.
 func TestSRV02SlowClient(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
-		r := newRig(t, Config{Many: true, Confirm: time.Second})
+		r := newRig(t, Config{NoPrefix: true, Many: true, Confirm: time.Second})
 		r.up(t)
 		slow, good := r.dial(t, "tcp"), r.dial(t, "tcp")
 		_ = slow.(*net.TCPConn).SetReadBuffer(4096)
@@ -297,7 +297,7 @@ func TestSRV02SlowClient(t *testing.T) {
 // TestOneResultEach: whatever ends a client, each message has exactly one result.
 func TestOneResultEach(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
-		r := newRig(t, Config{Many: true})
+		r := newRig(t, Config{NoPrefix: true, Many: true})
 		r.up(t)
 		const rounds, messages = 20, 100
 		for range rounds {
@@ -328,7 +328,7 @@ func TestOneResultEach(t *testing.T) {
 // TestPanicOfOneClient: a panic while one client is served ends that client only.
 func TestPanicOfOneClient(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
-		r := newRig(t, Config{Many: true, Deliver: func(v client.Received) error {
+		r := newRig(t, Config{NoPrefix: true, Many: true, Deliver: func(v client.Received) error {
 			if string(v.Data) == "boom" {
 				panic("boom")
 			}
@@ -355,7 +355,7 @@ func TestServersUnreachableFromUplinks(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
 		for _, kind := range []client.Kind{client.TCP, client.UDP} {
 			t.Run(string(kind), func(t *testing.T) {
-				r := newRig(t, Config{Kind: kind})
+				r := newRig(t, Config{NoPrefix: true, Kind: kind})
 				r.up(t)
 				for _, to := range []string{address, "203.0.113.1:50003"} {
 					c, err := r.wan.Dial(string(kind), to, 5*time.Second)
@@ -385,11 +385,25 @@ func TestServersUnreachableFromUplinks(t *testing.T) {
 	})
 }
 
+// TestLC05Prefix: what a source sends has its tag before it, byte for byte.
+func TestLC05Prefix(t *testing.T) {
+	lab.Run(t, func(t *testing.T) {
+		r := newRig(t, Config{NoGreeting: true})
+		r.up(t)
+		c := r.dial(t, "tcp")
+		r.until(t, func(s Status) bool { return len(s.Clients) == 1 })
+		if v := r.send(t, "", "111"); !v.OK {
+			t.Error(v)
+		}
+		expect(t, c, "send from uart: 111")
+	})
+}
+
 // TestSRV03UDP01: greeting and heartbeat broadcasts on port 50000, the last
 // sender is answered, words of LuatOS's inner life are payload.
 func TestSRV03UDP01(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
-		r := newRig(t, Config{Kind: client.UDP, Heartbeat: 300 * time.Millisecond})
+		r := newRig(t, Config{NoPrefix: true, Kind: client.UDP, Heartbeat: 300 * time.Millisecond})
 		heard := r.listenBroadcasts(t)
 		r.up(t)
 		began := time.Now()
@@ -462,7 +476,7 @@ func TestSRV04LinkLoss(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
 		for _, kind := range []client.Kind{client.TCP, client.UDP} {
 			t.Run(string(kind), func(t *testing.T) {
-				r := newRig(t, Config{Kind: kind, Quiet: true})
+				r := newRig(t, Config{NoPrefix: true, Kind: kind, NoGreeting: true, Heartbeat: -1})
 				r.up(t)
 				before := r.dial(t, string(kind))
 				fmt.Fprint(before, "one")
@@ -517,7 +531,7 @@ func TestSRV04LinkLoss(t *testing.T) {
 // TestAddressComesLate: the address is not there yet; the server comes by itself.
 func TestAddressComesLate(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
-		r := newRig(t, Config{})
+		r := newRig(t, Config{NoPrefix: true})
 		r.here.MustDo(t, func() error {
 			l, err := netlink.LinkByName("lan0")
 			if err != nil {
@@ -552,7 +566,7 @@ func TestForeignClients(t *testing.T) {
 					_, err := r.Offer(client.Message{Data: v.Data, To: v.Peer}, nil)
 					return err
 				}
-				r = newRig(t, Config{Kind: client.Kind(strings.ToLower(kind)), Many: true, Deliver: func(v client.Received) error { return echo(v) }})
+				r = newRig(t, Config{NoPrefix: true, Kind: client.Kind(strings.ToLower(kind)), Many: true, Deliver: func(v client.Received) error { return echo(v) }})
 				r.up(t)
 				out := r.lan.MustRun(t, "sh", "-c", "printf echo | "+socat+" -t1 - "+kind+":"+address)
 				if out != want {
