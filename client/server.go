@@ -23,6 +23,9 @@ func Greeting(many bool, name string) string {
 	return GreetingOne
 }
 
+// SendPrefix is what LuatOS's senders put before the data of a source.
+func SendPrefix(tag string) string { return "send from " + tag + ": " }
+
 // ClientName is what the n-th client of a server is called. LuatOS uses the
 // number of clients at the moment, so that names repeat; here they do not.
 func ClientName(n uint64) string { return fmt.Sprintf("client-%d", n) }
