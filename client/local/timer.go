@@ -22,7 +22,7 @@ type Timer struct {
 	// no result comes, because a queue waits for its uplink, nothing is sent.
 	Every time.Duration
 	Fixed bool   // every Every, whatever the results
-	Text  string // sent instead of the number, "" for the number
+	Text  string // sent instead of the counter, "" for the counter
 	Send  Send
 	Now   func() time.Time
 	Log   *slog.Logger // nil for none
@@ -67,7 +67,10 @@ func (t *Timer) send(results chan<- struct{}) bool {
 			}
 		}
 	}
-	m := client.Message{Source: t.Name, Data: t.data(), At: t.Now()}
+	m := client.Message{Source: t.Name, Data: strconv.AppendUint(nil, t.sent+1, 10), At: t.Now()}
+	if t.Text != "" {
+		m.Data = []byte(t.Text)
+	}
 	out, err := t.Send(m, done)
 	took := false
 	for _, o := range out {
@@ -82,13 +85,6 @@ func (t *Timer) send(results chan<- struct{}) bool {
 		t.Log.Debug("timer message not taken", "source", t.Name, "err", err)
 	}
 	return took
-}
-
-func (t *Timer) data() []byte {
-	if t.Text != "" {
-		return []byte(t.Text)
-	}
-	return strconv.AppendUint(nil, t.sent+1, 10)
 }
 
 func or(d, fallback time.Duration) time.Duration {

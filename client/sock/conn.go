@@ -92,11 +92,11 @@ func (c *Conn) Settled(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		got, err := c.Acked()
-		if err != nil {
-			return c.cause(err)
-		}
-		if got >= want {
+		if err == nil && got >= want {
 			return nil
+		}
+		if err = errors.Join(err, c.dead()); err != nil {
+			return c.cause(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -137,6 +137,31 @@ func (c *Conn) SetUserTimeout(d time.Duration) error {
 	})
 }
 
+// dead reports whether the kernel has given the connection up (a reset, a
+// time-out), and why. Nobody else tells who only writes. The reason can be read
+// once (socket(7), SO_ERROR): a Read that comes later sees the end only.
+func (c *Conn) dead() error {
+	if c.datagrams() {
+		return nil
+	}
+	var gone error
+	err := c.control(func(fd int) error {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil || info.State != tcpClose {
+			return err
+		}
+		gone = io.EOF
+		if v, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); err == nil && v != 0 {
+			gone = unix.Errno(v)
+		}
+		return nil
+	})
+	return errors.Join(err, gone)
+}
+
+// tcpClose is TCP_CLOSE of the kernel's include/net/tcp_states.h.
+const tcpClose = 7
+
 func (c *Conn) control(f func(fd int) error) error {
 	sc, ok := c.wire.Conn.(syscall.Conn)
 	if !ok {
@@ -167,8 +192,11 @@ func (c *Conn) Shut(ctx context.Context) error {
 	if t, ok := c.wire.Conn.(*net.TCPConn); ok {
 		_ = t.CloseWrite()
 	}
-	_, err := io.Copy(io.Discard, c.wire)
-	return errors.Join(err, c.wire.Close())
+	if _, err := io.Copy(io.Discard, c.wire); err != nil {
+		// What is left unsent must not arrive after it was given up.
+		return errors.Join(err, c.Abort())
+	}
+	return c.wire.Close()
 }
 
 // Abort ends the connection with a reset, whatever is under way.

@@ -137,7 +137,7 @@ func (e *Engine) sockConfig(c config.Connection) sock.Config {
 	s.TLS = &sock.TLS{
 		CA: t.CA, Cert: t.Cert, Key: t.Key, Password: string(t.KeyPassword), ServerName: t.ServerName, Pins: t.Pin, Insecure: t.Insecure,
 		Suites: t.Suites, PSK: string(t.PSK), PSKIdentity: t.PSKIdentity,
-		Now: e.clients.wall, Trusted: e.clients.trusted,
+		Now: e.clients.wall, Trusted: e.clients.trusted, Log: e.log, LogLevel: t.Log,
 	}
 	if t.MinVersion == "1.3" {
 		s.TLS.MinVersion = tls.VersionTLS13

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"luatnetd/client"
 	"luatnetd/client/local"
@@ -21,18 +20,6 @@ type oneshot struct {
 	cache sock.Cache
 }
 
-// shortConn closes in order: what was sent must not die with a reset.
-type shortConn struct {
-	*sock.Conn
-	limit time.Duration
-}
-
-func (c shortConn) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), c.limit)
-	defer cancel()
-	return c.Shut(ctx)
-}
-
 // makeOneshot makes the short connection, and its schedule where it has one.
 func (e *Engine) makeOneshot(p *part, c config.OneShot) func(context.Context) error {
 	o := &oneshot{cfg: c}
@@ -43,10 +30,9 @@ func (e *Engine) makeOneshot(p *part, c config.OneShot) func(context.Context) er
 	}
 	o.send = local.Oneshot{
 		Connect: c.ConnectTimeout, Send: o.conn.ConfirmTimeout, Reply: c.ReplyTimeout,
-		Dial: func(ctx context.Context) (local.Conn, error) { return e.dialShort(ctx, o) },
-		Confirm: func(ctx context.Context, c local.Conn) error {
-			return c.(shortConn).Settled(ctx)
-		},
+		Dial:    func(ctx context.Context) (local.Conn, error) { return e.dialShort(ctx, o) },
+		Confirm: func(ctx context.Context, c local.Conn) error { return c.(*sock.Conn).Settled(ctx) },
+		Shut:    func(ctx context.Context, c local.Conn) error { return c.(*sock.Conn).Shut(ctx) },
 	}
 	p.shot = o
 	if c.Every == 0 {
@@ -76,7 +62,7 @@ func (e *Engine) dialShort(ctx context.Context, o *oneshot) (local.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	return shortConn{c, o.conn.CloseTimeout}, nil
+	return c, nil
 }
 
 // happened is an event of another goroutine on its way to the loop.

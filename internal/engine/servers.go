@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"luatnetd/client"
 	"luatnetd/client/serve"
@@ -23,7 +24,7 @@ func (e *Engine) wantedServers() (list []wanted) {
 		list = append(list, wanted{task: "server " + c.Name, name: c.Name, cfg: c, make: func(p *part) func(context.Context) error {
 			s := &server{cfg: c, Server: serve.New(serve.Config{
 				Name: c.Name, Kind: kindOfServer(c), Many: c.Kind == "tcp_multi", KickOld: c.Second == "kick_old", Max: c.MaxClients,
-				Port: c.Port, BroadcastPort: c.BroadcastPort, Heartbeat: c.Heartbeat, Quiet: !c.Greeting,
+				Port: c.Port, BroadcastPort: c.BroadcastPort, Heartbeat: orNever(c.Heartbeat), NoGreeting: !c.Greeting,
 				Deliver: e.clients.hub.Deliver, Now: e.now, Log: e.log,
 			})}
 			p.server = s
@@ -64,4 +65,12 @@ func (e *Engine) tellServers() {
 // yet cannot be listened on.
 func (e *Engine) hasAddr(index int, p netip.Prefix) bool {
 	return slices.ContainsFunc(e.snap.AddrsOf(index), func(a netif.Addr) bool { return a.Prefix == p })
+}
+
+// orNever is a period for a room where 0 stands for its default.
+func orNever(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
 }
