@@ -187,6 +187,10 @@ func template(b []byte) (client.Template, error) {
 
 // connectionChanged takes a change of state: event and log come from it.
 func (e *Engine) connectionChanged(ev conn.Event) {
+	if ev.State != client.OnLine && ev.State != client.OffLine && ev.State != client.LinkOff {
+		e.log.Debug("connection "+ev.Name+" is "+ev.State.String(), "connection", ev.Name, "state", ev.State, "uplink", ev.Uplink)
+		return // a step on the way; the trace has it
+	}
 	level, text := slog.LevelInfo, "connection "+ev.Name+" is "+ev.State.String()
 	attrs := []any{"connection", ev.Name, "state", ev.State, "uplink", ev.Uplink}
 	if ev.State != client.OnLine && ev.Cause.Text != "" {
