@@ -178,6 +178,26 @@ func (c *Conn) control(f func(fd int) error) error {
 	return inner
 }
 
+// CloseWrite says that nothing more is written: TLS's close-notify and FIN. What
+// the other end still sends can be read. Datagrams have no such end: it is an error.
+func (c *Conn) CloseWrite() error {
+	if c.datagrams() {
+		return errors.ErrUnsupported
+	}
+	_ = c.wire.SetWriteDeadline(time.Now().Add(closeNotify))
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		_ = t.CloseWrite()
+	}
+	t, ok := c.wire.Conn.(*net.TCPConn)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return t.CloseWrite()
+}
+
+// closeNotify bounds how long a full send buffer may hold up the end.
+const closeNotify = 100 * time.Millisecond
+
 // Shut closes in order: TLS's close-notify and FIN, then it reads until the
 // other end has closed, too, or ctx ends; then the socket is gone (libnet.close).
 func (c *Conn) Shut(ctx context.Context) error {

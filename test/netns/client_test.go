@@ -150,7 +150,7 @@ func newStage(t *testing.T) *stage {
 	s.ok(err)
 	s.staticClient()
 	s.peer("tcp", "ncat", "-l", "-k", "-p", "42145")
-	s.peer("udp", "socat", "UDP4-LISTEN:47708", "STDIO")
+	s.peer("udp", "socat", "UDP4-LISTEN:47708,bind="+lab.WebAddr, "STDIO")
 	tls := []string{"s_server", "-quiet", "-cert", pki.ServerCert, "-key", pki.ServerKey}
 	s.peer("tcp_ssl", "openssl", append(tls, "-accept", "43428")...)
 	s.peer("tcp_ssl_ca", "ncat", "--ssl", "--ssl-cert", pki.ServerCert, "--ssl-key", pki.ServerKey, "-l", "-k", "-p", "44443")
@@ -225,6 +225,10 @@ func TestClientDemo(t *testing.T) {
 			})
 		}
 		s.noForeign()
+		if t.Failed() {
+			out, _ := s.ctl("connection", "udp", "trace")
+			t.Logf("trace of udp:\n%s", out)
+		}
 	})
 }
 
