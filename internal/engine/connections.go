@@ -2,20 +2,13 @@ package engine
 
 import (
 	"context"
-	"crypto/tls"
-	"encoding/hex"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 
 	"luatnetd/client"
 	"luatnetd/client/conn"
 	"luatnetd/client/queue"
-	"luatnetd/client/sock"
 	"luatnetd/internal/config"
-	"luatnetd/internal/host"
 )
 
 // connection is one long connection with its queue.
