@@ -9,7 +9,6 @@ import (
 	"luatnetd/client/conn"
 	"luatnetd/client/hub"
 	"luatnetd/client/port"
-	"luatnetd/client/serve"
 	"luatnetd/internal/host"
 )
 
@@ -28,7 +27,7 @@ type clients struct {
 type clientView struct {
 	order       []string
 	connections map[string]*connection
-	servers     map[string]*serve.Server
+	servers     map[string]*server
 	ports       map[string]*port.Port
 	oneshots    map[string]*oneshot
 	network     conn.Network
@@ -44,7 +43,7 @@ func (e *Engine) adjustClients() {
 	want = append(want, e.wantedSources()...)
 	want = append(want, e.wantedClock()...)
 	next := map[string]*part{}
-	view := &clientView{connections: map[string]*connection{}, servers: map[string]*serve.Server{}, ports: map[string]*port.Port{}, oneshots: map[string]*oneshot{}, network: c.network}
+	view := &clientView{connections: map[string]*connection{}, servers: map[string]*server{}, ports: map[string]*port.Port{}, oneshots: map[string]*oneshot{}, network: c.network}
 	var start []func()
 	for _, w := range want {
 		p := c.parts[w.task]
@@ -82,7 +81,7 @@ func (v *clientView) add(p *part) {
 		v.order = append(v.order, p.name)
 		v.connections[p.name] = p.conn
 	case p.server != nil:
-		v.servers[p.name] = p.server.Server
+		v.servers[p.name] = p.server
 	case p.port != nil:
 		v.ports[p.name] = p.port
 	case p.shot != nil:
