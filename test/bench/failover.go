@@ -42,6 +42,7 @@ func carrierLoss(opt options) ([]figure, error) {
 		tcp.judge("p50 ≤ 20", tcp.P50 <= 20).beside(p.tcp, len(p.tcp)),
 		count("carrier-loss-rpc-timeouts", "sessions", s.timeouts, n, "ended by reset, never by timeout", s.timeouts == 0),
 		count("carrier-loss-conn-clean", "rounds", s.clean, n, "≥ 95 of 100 without a failed new connection", s.clean*100 >= 95*n).beside([]float64{peerClean}, p.n),
+		count("carrier-loss-conn-late", "connections", s.late, n, "0 failed that began 5 ms after the loss or later", s.late == 0),
 		foreign,
 	}, nil
 }
