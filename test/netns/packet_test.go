@@ -13,12 +13,18 @@ const (
 	flagACK = 0x10
 )
 
-// etherType is what carries packets to an address, in network order.
-func etherType(a netip.Addr) uint16 {
+// EtherTypes in network order.
+const (
+	ipv4 = 0x0008
+	ipv6 = 0xdd86
+)
+
+// family is what carries packets to an address.
+func family(a netip.Addr) uint16 {
 	if a.Is6() {
-		return 0xdd86
+		return ipv6
 	}
-	return 0x0008
+	return ipv4
 }
 
 // tcpPacket is a bare TCP segment.

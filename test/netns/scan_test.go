@@ -69,7 +69,7 @@ func (b *box) newScanner(wan string) *scanner {
 		if err != nil {
 			return err
 		}
-		s.to = unix.SockaddrLinklayer{Protocol: etherType(s.wan), Ifindex: l.Attrs().Index, Halen: 6}
+		s.to = unix.SockaddrLinklayer{Protocol: family(s.wan), Ifindex: l.Attrs().Index, Halen: 6}
 		copy(s.to.Addr[:], mac)
 		s.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		return err
