@@ -47,11 +47,11 @@ func summary(bench, unit string, values, control []float64) figure {
 
 // less is summary with the control's median taken off each value.
 func less(bench, unit string, values, control []float64) figure {
-	return summary(bench, unit, net(values, control), control)
+	return summary(bench, unit, above(values, control), control)
 }
 
-// net takes the control's median off each value.
-func net(values, control []float64) []float64 {
+// above is what each value has over the control's median, 0 at least.
+func above(values, control []float64) []float64 {
 	floor := at(control, 50)
 	out := make([]float64, len(values))
 	for i, v := range values {

@@ -32,7 +32,7 @@ func TestPercentilesAreNearestRank(t *testing.T) {
 
 func TestNetTakesTheMedianOfTheControlOff(t *testing.T) {
 	f := less("x", "ms", ms([]time.Duration{time.Millisecond, 5 * time.Millisecond, 9 * time.Millisecond}), []float64{2, 3, 40})
-	if f.P50 != 2 || f.Max != 6 || at(net([]float64{1}, []float64{3}), 50) != 0 {
+	if f.P50 != 2 || f.Max != 6 || at(above([]float64{1}, []float64{3}), 50) != 0 {
 		t.Errorf("%+v, want p50 2 and max 6, and nothing below 0", f)
 	}
 	if f.ControlP99 != 40 {

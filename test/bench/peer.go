@@ -74,7 +74,7 @@ func (r *rig) leavesBy(device string) error {
 	})
 }
 
-// peerSeries is what the peer did, in ms, each net of the median of controls
+// peerSeries is what the peer did, in ms, each above the median of controls
 // that were made in the peer's own box and as long as what they are taken from.
 type peerSeries struct {
 	udp, tcp []float64
@@ -105,7 +105,7 @@ func peerLosses(opt options, n int) (peerSeries, error) {
 		}
 	}
 	return peerSeries{
-		udp: net(ms(gaps.udp), ms(gaps.controlUDP)), tcp: net(ms(gaps.tcp), ms(gaps.controlTCP)),
+		udp: above(ms(gaps.udp), ms(gaps.controlUDP)), tcp: above(ms(gaps.tcp), ms(gaps.controlTCP)),
 		clean: conns.clean, n: n,
 	}, nil
 }
