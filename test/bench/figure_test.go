@@ -73,6 +73,7 @@ func TestAPeerOfZeroIsWritten(t *testing.T) {
 func TestTableReplacesWhatIsBetweenTheMarks(t *testing.T) {
 	dir := t.TempDir()
 	f := count("some", "rounds", 0, 9, "at least one", false).beside([]float64{0}, 4)
+	f.P90, f.P99, f.Max = 1.2345, 999.4, 8192
 	f.Date = "2026-11-25T10:00:00Z"
 	if err := store(dir, f); err != nil {
 		t.Fatal(err)
@@ -88,7 +89,7 @@ func TestTableReplacesWhatIsBetweenTheMarks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	row := "| some | 9 | rounds | 0 | 0 | 0 | 0 | 0 | dhcpcd 0 (4) | at least one | **no** | 1 |  | 2026-11-25 |\n"
+	row := "| some | 9 | rounds | 0 | 1.23 | 999 | 8192 | 0 | dhcpcd 0 (4) | at least one | **no** | 1 |  | 2026-11-25 |\n"
 	if s := string(text); !strings.HasPrefix(s, "head\n") || !strings.HasSuffix(s, "\ntail\n") || strings.Contains(s, "old") || !strings.Contains(s, row) {
 		t.Errorf("%s\nwant the row %s", s, row)
 	}

@@ -49,8 +49,16 @@ func (f figure) row() string {
 		held = "**no**"
 	}
 	if f.PeerP50 != nil {
-		peer = fmt.Sprintf("%s %.3g (%d)", f.Peer, *f.PeerP50, f.PeerN)
+		peer = fmt.Sprintf("%s %s (%d)", f.Peer, short(*f.PeerP50), f.PeerN)
 	}
-	return fmt.Sprintf("| %s | %d | %s | %.3g | %.3g | %.3g | %.3g | %.3g | %s | %s | %s | %d | %s | %s |\n",
-		f.Bench, f.N, f.Unit, f.P50, f.P90, f.P99, f.Max, f.ControlP99, peer, f.Bar, held, max(f.Runs, 1), f.Load, f.Date[:min(len(f.Date), 10)])
+	return fmt.Sprintf("| %s | %d | %s | %s | %s | %s | %s | %s | %s | %s | %s | %d | %s | %s |\n",
+		f.Bench, f.N, f.Unit, short(f.P50), short(f.P90), short(f.P99), short(f.Max), short(f.ControlP99), peer, f.Bar, held, max(f.Runs, 1), f.Load, f.Date[:min(len(f.Date), 10)])
+}
+
+// short is a value with three figures, or all of those before the point.
+func short(v float64) string {
+	if v >= 1000 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
 }
