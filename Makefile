@@ -13,7 +13,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS
 VULNDB  := golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 # Packages whose tests need namespaces of their own or take long have a target.
 NETNS   := ./test/netns/...
-UNIT    := $(shell $(GO) list ./... 2>/dev/null | grep -v /test/)
+UNIT    := $(shell $(GO) list ./... 2>/dev/null | grep -v /test/netns)
 
 .PHONY: all build test peers check unit netns demo story bench bench-quick sim soak size packages fuzz docs clean
 
