@@ -75,8 +75,21 @@ packages: ## .deb (amd64, arm64), .ipk and .apk (mipsel_24kc, aarch64_cortex-a53
 docs: ## what is generated from the sources
 	$(GO) generate ./...
 
+## soak: what takes hours: crash states and flipped bits of the queue with a seed
+## of the day, an hour offline in real time, every parser that a client's data or
+## configuration reaches
+SOAK_STATES  ?= 1000000
+SOAK_FLIPS   ?= 100000
+SOAK_OFFLINE ?= 1h
+SOAK_FUZZ    ?= 10m
+SOAK_SEED    ?= $(shell date +%Y%m%d)
+soak:
+	$(GO) test -count=1 -timeout 4h -v -run '^(TestPowerCut|TestBitFlip)$$' ./client/queue -queue.states $(SOAK_STATES) -queue.flips $(SOAK_FLIPS) -queue.seed $(SOAK_SEED)
+	$(GO) test -count=1 -timeout 4h -v -run '^TestLC04RealHour$$' ./client/queue -queue.offline $(SOAK_OFFLINE)
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(SOAK_FUZZ) FUZZIN="client internal/config internal/serial internal/store"
+
 fuzz: ## every fuzz target for FUZZTIME
-	@for p in $$(grep -rl '^func Fuzz' --include=*_test.go . | xargs -n1 dirname | sort -u); do \
+	@for p in $$(grep -rl '^func Fuzz' --include=*_test.go $(or $(FUZZIN),.) | sed 's|^|./|' | xargs -n1 dirname | sort -u); do \
 	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | sed 's/^func //'); do \
 	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),10s) $$p || exit 1; \
 	  done; \

@@ -46,6 +46,8 @@ var benches = []struct {
 	{"overrun", overrun},
 	{"reorder", reorder},
 	{"idle", idle},
+	{"queue-disk", queueDisk},
+	{"queue-recover", queueRecover},
 }
 
 func main() {

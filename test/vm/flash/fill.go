@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"luatnetd/client"
@@ -17,9 +16,8 @@ const big = 3000
 // filler is a queue on a flash that gets full.
 type filler struct {
 	q    *queue.Queue
-	next uint64       // the number of the next message
-	done uint64       // what was taken out
-	skip atomic.Int64 // what the clock has been put forward
+	next uint64 // the number of the next message
+	done uint64 // what was taken out
 }
 
 // fill puts messages until the flash is full and the queue falls back to run,
@@ -29,9 +27,6 @@ func fill(cfg queue.Config, fillerFile string) error {
 	f := &filler{next: 1}
 	dropped := 0
 	cfg.OnDrop = func(client.Message, string) { dropped++ }
-	// The queue tries a full flash again after a minute: the clock is put
-	// forward in place of waiting. Add moves its monotonic part too.
-	cfg.Now = func() time.Time { return time.Now().Add(time.Duration(f.skip.Load())) }
 	f.q, _ = queue.Open(cfg)
 	rooms := []func() error{
 		func() error { return os.Remove(fillerFile) },
@@ -97,21 +92,15 @@ func (f *filler) untilFull() error {
 	return nil
 }
 
-// untilWell puts the clock forward and waits until the queue is back on flash.
+// untilWell waits until the queue is back on flash. It tries a full one again
+// after a minute, which costs nothing in virtual time.
 func (f *filler) untilWell(mode queue.Mode) error {
-	deadline := time.Now().Add(20 * time.Second)
-	for tried := false; f.q.Stats().Health != ""; time.Sleep(20 * time.Millisecond) {
+	deadline := time.Now().Add(2 * queue.RetryDisk)
+	for f.q.Stats().Health != "" {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("not back on flash: %s", f.q.Stats().HealthText)
 		}
-		if tried {
-			continue
-		}
-		f.skip.Add(int64(queue.RetryDisk + time.Second))
-		if _, err := f.put(); err != nil { // the queue looks at the clock
-			return err
-		}
-		tried = true
+		time.Sleep(time.Second)
 	}
 	held, err := f.put()
 	if err != nil {
