@@ -12,7 +12,7 @@ trap 'rm -rf "$w"' EXIT
 
 none() { echo "not run: the queue on real flash, for want of $*"; exit 77; }
 [ "$(uname -m)" = x86_64 ] && command -v apt-get >/dev/null || none "Debian on amd64"
-"$here/run.sh" -V -x >"$w/build.log" 2>&1 || { tail -5 "$w/build.log" >&2; none "a virtual machine: see above"; }
+"$here/run.sh" -x >"$w/build.log" 2>&1 || { tail -5 "$w/build.log" >&2; none "a virtual machine: see above"; }
 command -v mke2fs >/dev/null || none e2fsprogs
 
 CGO_ENABLED=0 ${GO:-go} build -o "$w/flash" "$here/flash"
@@ -20,4 +20,4 @@ CGO_ENABLED=0 ${GO:-go} build -o "$w/flash" "$here/flash"
 truncate -s 12M "$w/ext4.img" && mke2fs -q -F -t ext4 -b 1024 -J size=1 "$w/ext4.img"
 seed=${1:-$RANDOM}
 echo "seed $seed"
-"$here/run.sh" -V -t 600 -T 300 "$here/flash/cuts.sh" "$w/flash" "$w/ext4.img" -- "$seed"
+"$here/run.sh" -t 300 -T 300 ${FS:+-e "FS=$FS"} ${CUTS:+-e "CUTS=$CUTS"} "$here/flash/cuts.sh" "$w/flash" "$w/ext4.img" -- "$seed"
