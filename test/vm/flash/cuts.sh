@@ -61,9 +61,9 @@ copy() {
 	until "copy_$1" | cmp -s - "$2"; do "copy_$1" >"$2"; done
 }
 
-# cut FS MODE: one life of the writer, some copies of it, each judged.
+# cut FS MODE CUTS: one life of the writer, some copies of it, each judged.
 cut() {
-	local fs=$1 mode=$2 i pid what
+	local fs=$1 mode=$2 cuts=$3 i pid what
 	"wipe_$fs"; must "mount_$fs"; rm -rf /tmp/run
 	flash write "$mode" /tmp/run /mnt/queue >/tmp/log & pid=$!
 	for ((i = 1; i <= cuts; i++)); do
@@ -98,10 +98,10 @@ full() {
 mkdir -p /mnt
 for fs in ${FS:-jffs2 ubifs ext4}; do
 	"setup_$fs"
-	for mode in disk spill; do
-		cut "$fs" $mode
-		full "$fs" $mode
-	done
+	cut "$fs" disk "$cuts"
+	full "$fs" disk
+	cut "$fs" spill $(((cuts + 1) / 2))
+	full "$fs" spill
 	echo "$fs took $SECONDS s"
 done
 exit $rc
