@@ -49,10 +49,14 @@ copy_ext4() { cat /tmp/ext4; }
 back_ext4() { cp "$1" /tmp/ext4; }
 gone_ext4() { :; }
 
+# alive says whether the writer still runs; a dead one is a zombie until waited for.
+alive() { ! grep -q '^State:[[:space:]]*[ZX]' /proc/"$1"/status 2>/dev/null && [ -d /proc/"$1" ]; }
+
 # freeze waits until no thread of process $1 is in the kernel any more.
 freeze() {
 	kill -STOP "$1"
-	while awk '{ sub(/.*\) /, ""); if ($1 != "T") found = 1 } END { exit !found }' /proc/"$1"/task/*/stat; do :; done
+	while alive "$1" && awk '{ sub(/.*\) /, ""); if ($1 != "T") found = 1 } END { exit !found }' /proc/"$1"/task/*/stat; do :; done
+	alive "$1"
 }
 
 # copy takes a copy that no kernel thread has changed meanwhile: two that are equal.
@@ -68,9 +72,8 @@ cut() {
 	flash write "$mode" /tmp/run /mnt/queue >/tmp/log & pid=$!
 	for ((i = 1; i <= cuts; i++)); do
 		sleep "0.$((RANDOM % 400 + 300))"
-		[ $i -gt 1 ] || until grep -q synced /tmp/log; do sleep 0.1; done
-		kill -0 $pid 2>/dev/null || { bad "$fs $mode: the writer ended: $(tail -1 /tmp/log)"; break; }
-		freeze $pid
+		[ $i -gt 1 ] || while alive $pid && ! grep -q synced /tmp/log; do sleep 0.1; done
+		freeze $pid || { bad "$fs $mode: the writer ended: $(tail -1 /tmp/log)"; break; }
 		copy "$fs" /tmp/cut$i; cp /tmp/log /tmp/log$i
 		kill -CONT $pid
 	done
