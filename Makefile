@@ -15,7 +15,7 @@ VULNDB  := golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 NETNS   := ./test/netns/...
 UNIT    := $(shell $(GO) list ./... 2>/dev/null | grep -v /test/netns)
 
-.PHONY: all build test peers check unit netns demo story bench bench-quick sim soak size packages fuzz docs clean
+.PHONY: all build test peers check unit netns demo story bench bench-quick sim vm soak size packages fuzz docs clean
 
 all: build
 
@@ -23,7 +23,7 @@ build: ## the daemon and the laboratory
 	$(BUILD) -o bin/luatnetd ./cmd/luatnetd
 	$(BUILD) -o bin/luatnet-lab ./cmd/luatnet-lab
 
-## test: everything that CI runs
+## test: what CI runs, but for "make vm"
 test: peers check unit netns story
 	@$(MAKE) --no-print-directory size TARGETS="amd64 arm64 mipsle"
 	@echo "make test: all passed$$(cat bin/not-run 2>/dev/null)"
@@ -75,8 +75,27 @@ packages: ## .deb (amd64, arm64), .ipk and .apk (mipsel_24kc, aarch64_cortex-a53
 docs: ## what is generated from the sources
 	$(GO) generate ./...
 
+vm: ## what needs kernels of its own, in a VM: the queue on real flash. CI has 6 minutes for it
+	@mkdir -p bin; test/vm/flash.sh > bin/vm.log; rc=$$?; cat bin/vm.log; case $$rc in \
+	  0)  echo "make vm: all passed";; \
+	  77) sed -n 's/^not run: /; not run: /p' bin/vm.log | tee -a bin/not-run;; \
+	  *)  exit $$rc;; esac
+
+## soak: what takes hours: crash states and flipped bits of the queue with a seed
+## of the day, an hour offline in real time, every parser that a client's data or
+## configuration reaches
+SOAK_STATES  ?= 1000000
+SOAK_FLIPS   ?= 100000
+SOAK_OFFLINE ?= 1h
+SOAK_FUZZ    ?= 10m
+SOAK_SEED    ?= $(shell date +%Y%m%d)
+soak:
+	$(GO) test -count=1 -timeout 4h -v -run '^(TestPowerCut|TestBitFlip)$$' ./client/queue -queue.states $(SOAK_STATES) -queue.flips $(SOAK_FLIPS) -queue.seed $(SOAK_SEED)
+	$(GO) test -count=1 -timeout 4h -v -run '^TestLC04RealHour$$' ./client/queue -queue.offline $(SOAK_OFFLINE)
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(SOAK_FUZZ) FUZZIN="client internal/config internal/serial internal/store"
+
 fuzz: ## every fuzz target for FUZZTIME
-	@for p in $$(grep -rl '^func Fuzz' --include=*_test.go . | xargs -n1 dirname | sort -u); do \
+	@for p in $$(grep -rl '^func Fuzz' --include=*_test.go $(or $(FUZZIN),.) | sed 's|^|./|' | xargs -n1 dirname | sort -u); do \
 	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | sed 's/^func //'); do \
 	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),10s) $$p || exit 1; \
 	  done; \

@@ -63,6 +63,8 @@ type Config struct {
 	SpillAfter time.Duration // link down for so long; 10 s, so that a reconnect writes no flash
 	SpillAge   time.Duration // oldest message waits for so long; 60 s
 
+	Retry time.Duration // after a failure of the flash, before it is tried again; RetryDisk
+
 	IDs bool // give each message an ID: its Seq, which then never repeats, power cuts included
 
 	// OnDrop is told each message that leaves without Done, once, outside of any
@@ -78,7 +80,7 @@ type Config struct {
 	step      func(last, now time.Time) time.Duration
 }
 
-// RetryDisk is the pause after a failure of the flash before it is tried again.
+// RetryDisk is the default of Config.Retry.
 const RetryDisk = time.Minute
 
 func (c Config) withDefaults() Config {
@@ -107,6 +109,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.SegmentSize, 256<<10)
 	orDefault(&c.SpillAfter, 10*time.Second)
 	orDefault(&c.SpillAge, time.Minute)
+	orDefault(&c.Retry, RetryDisk)
 	if c.step == nil {
 		c.step = clockStep
 	}

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"flag"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -10,6 +11,8 @@ import (
 
 	"luatnetd/client"
 )
+
+var offline = flag.Duration("queue.offline", 0, "how long TestLC04RealHour is offline, at least a minute")
 
 // payload is what a device sends each second: 100 bytes.
 func payload(i int) []byte { return fmt.Appendf(nil, "%0100d", i) }
@@ -21,18 +24,32 @@ func TestLC04HourOffline(t *testing.T) {
 	for _, mode := range []Mode{Spill, OnDisk} {
 		t.Run(string(mode), func(t *testing.T) {
 			dir := t.TempDir()
-			synctest.Test(t, func(t *testing.T) { hourOffline(t, mode, dir) })
+			synctest.Test(t, func(t *testing.T) { hourOffline(t, mode, dir, 3600) })
 		})
 	}
 }
 
-func hourOffline(t *testing.T, mode Mode, dir string) {
+// TestLC04RealHour is the same on the real clock, as long as -queue.offline says.
+func TestLC04RealHour(t *testing.T) {
+	n := int(offline.Seconds())
+	if n == 0 {
+		t.Skip("takes an hour: make soak")
+	}
+	for _, mode := range []Mode{Spill, OnDisk} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel() // they wait most of the time
+			hourOffline(t, mode, t.TempDir(), n)
+		})
+	}
+}
+
+// hourOffline takes n messages, one a second, without a link.
+func hourOffline(t *testing.T, mode Mode, dir string, n int) {
 	cfg := Config{Run: filepath.Join(dir, "run"), Disk: filepath.Join(dir, "disk"), Mode: mode, Sync: time.Second}
 	cfg.OnDrop = func(m client.Message, reason string) { t.Errorf("dropped %d: %s", m.Seq, reason) }
 	q, _ := Open(cfg)
 	q.SetLink(false)
 	before := heap()
-	const n = 3600
 	for i := range n {
 		if _, _, err := q.Put(client.Message{Source: "uart", Data: payload(i)}); err != nil {
 			t.Fatal(err)
@@ -43,10 +60,10 @@ func hourOffline(t *testing.T, mode Mode, dir string) {
 	if grown := heap() - before; grown > 1<<20 {
 		t.Errorf("the heap grew by %d bytes", grown)
 	}
-	if written := st.FlashBytes + st.RunBytes; written > 3*n*100 {
+	if written := st.FlashBytes + st.RunBytes; written > int64(3*n*100) {
 		t.Errorf("%d bytes written for %d of payload", written, n*100)
 	}
-	if st.FlashSyncs > n || st.FlashSyncs < n/4 {
+	if st.FlashSyncs > int64(n) || st.FlashSyncs < int64(n/4) {
 		t.Errorf("%d syncs in %d s", st.FlashSyncs, n)
 	}
 	t.Logf("%s: %d bytes to flash, %d to run for %d of payload, %d syncs", mode, st.FlashBytes, st.RunBytes, n*100, st.FlashSyncs)

@@ -163,7 +163,7 @@ func (q *Queue) retireLocked(now, old *segment) {
 
 // failLocked notes that flash failed: messages go to run until it is tried again.
 func (q *Queue) failLocked(err error) {
-	q.noDisk = q.cfg.Now().Add(RetryDisk)
+	q.noDisk = q.cfg.Now().Add(q.cfg.Retry)
 	q.troubleLocked(diskTrouble, err)
 	if q.tier == onDisk {
 		q.toRunLocked()

@@ -48,6 +48,8 @@ var benches = []struct {
 	{"renewals", renewals},
 	{"mappings", mappings},
 	{"idle", idle},
+	{"queue-disk", queueDisk},
+	{"queue-recover", queueRecover},
 }
 
 func main() {
