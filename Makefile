@@ -40,6 +40,7 @@ check: ## formatting, vet, staticcheck, known vulnerabilities
 
 unit: ## unit, race and simulation tests
 	$(GO) test -race -timeout 6m $(UNIT)
+	$(GO) test -timeout 2m -tags luatnetd_dtls -run DTLS ./client/sock
 
 netns: build ## the real kernel, real packets and real clients
 	$(GO) test -timeout 12m -count=1 $(NETNS)

@@ -8,7 +8,7 @@ import (
 
 // Clean returns the operations that take away everything that is ours, for
 // on_stop = "clean": forwarding of our devices first, the firewall last, so
-// that nothing passes unjudged in between. Old sysctl values are put back
+// that nothing passes unjudged in between. Old sysctl values and MTUs are put back
 // where they are known. Forwarding that was on before us, in a memory that is
 // there, stays on.
 func Clean(have Have) []Op {
@@ -34,6 +34,9 @@ func Clean(have Have) []Op {
 	}
 	for _, a := range have.Addrs {
 		ops = append(ops, DelAddr{a})
+	}
+	for _, name := range slices.Sorted(maps.Keys(have.MTUs)) {
+		ops = append(ops, SetMTU{name, have.MTUs[name]})
 	}
 	for _, name := range have.Made {
 		if slices.Contains(have.Devices, name) {

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -111,8 +112,8 @@ func (d *diff) linksUp() {
 			continue
 		}
 		have := d.link(l.Name)
-		if l.MTU != 0 && l.MTU != have.MTU {
-			d.add(SetMTU{l.Name, l.MTU})
+		if mtu := cmp.Or(l.MTU, d.have.MTUs[l.Name]); mtu != 0 && mtu != have.MTU {
+			d.add(SetMTU{l.Name, mtu})
 		}
 		if have.Master != l.Master && (l.Master != "" || d.ours(have.Master)) {
 			d.add(SetMaster{l.Name, l.Master})
@@ -137,8 +138,8 @@ func (d *diff) ours(bridge string) bool {
 	return slices.Contains(d.bridges, bridge) || slices.Contains(d.have.Made, bridge)
 }
 
-// linksDown brings down what the operator closed, and removes bridges of ours
-// that are no longer in the plan.
+// linksDown brings down what the operator closed, gives devices that left the
+// plan their MTU back, and removes bridges of ours that are no longer in it.
 func (d *diff) linksDown() {
 	if !d.rooms.Has(RoomLinks) {
 		return
@@ -148,9 +149,16 @@ func (d *diff) linksDown() {
 			d.add(SetUp{l.Name, false})
 		}
 	}
+	planned := func(name string) bool {
+		return slices.ContainsFunc(d.plan.Links, func(l LinkSpec) bool { return l.Name == name })
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.have.MTUs)) {
+		if !planned(name) {
+			d.add(SetMTU{name, d.have.MTUs[name]})
+		}
+	}
 	for _, name := range d.have.Made {
-		planned := slices.ContainsFunc(d.plan.Links, func(l LinkSpec) bool { return l.Name == name })
-		if !planned && slices.Contains(d.have.Devices, name) {
+		if !planned(name) && slices.Contains(d.have.Devices, name) {
 			d.add(DelLink{name})
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"luatnetd/netif"
 	"luatnetd/router"
 )
 
@@ -19,25 +20,74 @@ func TestSwitchOfTwoRooms(t *testing.T) {
 	golden(t, "ops/carrier-loss.txt", got)
 }
 
+// Every room has a name, and Each meets every room once.
+func TestRoomsHaveNames(t *testing.T) {
+	if got, want := router.AllRooms.String(), "links,addresses,routes,rules,main,nftables,accounting,sysctls,conntrack"; got != want {
+		t.Errorf("all rooms are %q, want %q", got, want)
+	}
+	var sum router.Rooms
+	for _, r := range router.AllRooms.Each() {
+		if sum.Has(r) {
+			t.Errorf("%v comes twice", r)
+		}
+		sum |= r
+	}
+	if sum != router.AllRooms {
+		t.Errorf("Each gives %v, want all", sum)
+	}
+}
+
 func TestChangedNamesTheRoom(t *testing.T) {
 	tests := []struct {
 		f    func(*router.Input)
 		want string
 	}{
 		{func(in *router.Input) { in.LANs[0].Ports = []string{"eth1"} }, "links"},
-		{func(in *router.Input) { in.Uplinks[0].MTU = 1492 }, "links,table"},
-		{func(in *router.Input) { in.Uplinks[0].Lease.Addr = prefix("100.64.1.3/24") }, "addrs,routes,rules"},
+		{func(in *router.Input) { in.Uplinks[0].MTU = 1492 }, "links,nftables"},
+		{func(in *router.Input) { in.Uplinks[0].Lease.Addr = prefix("100.64.1.3/24") }, "addresses,routes,rules"},
 		{func(in *router.Input) { in.Uplinks[0].Lease.Gateway = addr("100.64.1.9") }, "routes,main"},
-		{func(in *router.Input) { in.HoldMain = true }, "main"},
-		{func(in *router.Input) { in.Firewall.ICMPRate = 1 }, "table"},
-		{func(in *router.Input) { in.NoStaleReset = true }, "table"},
-		{func(in *router.Input) { in.Uplinks[1].Name = "lte" }, "main,acct"},
-		{func(in *router.Input) { in.Kill = []string{"wan"}; in.Main = []string{"wan2"} }, "main,kill"},
-		{func(in *router.Input) { in.Uplinks[0].External = true }, "links,addrs,routes,sysctls"},
+		{func(in *router.Input) { in.HoldMain = true }, "main,conntrack"},
+		{func(in *router.Input) { in.Firewall.ICMPRate = 1 }, "nftables"},
+		{func(in *router.Input) { in.NoStaleReset = true }, "nftables"},
+		{func(in *router.Input) { in.Uplinks[1].Name = "lte" }, "main,accounting"},
+		{func(in *router.Input) { in.Kill = []string{"wan"}; in.Main = []string{"wan2"} }, "main,conntrack"},
+		{func(in *router.Input) { in.Uplinks[0].External = true }, "links,addresses,routes,sysctls"},
 	}
 	for _, tt := range tests {
 		if got := router.Build(change(twoUplinks(), tt.f)).Changed(router.Build(twoUplinks())).String(); got != tt.want {
 			t.Errorf("Changed = %q, want %q", got, tt.want)
+		}
+	}
+}
+
+// DEV-29: the MTU of a lease (option 26) goes when the lease says it no longer,
+// when the lease is lost and when the uplink leaves the configuration; one that
+// nobody of us wrote is left alone.
+func TestMTUGoesBack(t *testing.T) {
+	with := func(mtu int) router.Input {
+		return change(twoUplinks(), func(in *router.Input) { in.Uplinks[0].Lease.MTU = mtu })
+	}
+	for name, after := range map[string]router.Input{
+		"other lease":    with(0),
+		"lease lost":     change(twoUplinks(), func(in *router.Input) { in.Uplinks[0].Lease = netif.Lease{} }),
+		"uplink removed": change(twoUplinks(), func(in *router.Input) { in.Uplinks = in.Uplinks[1:] }),
+	} {
+		k := running(t, with(1400))
+		k.devices["usb0"].mtu = 1430 // somebody else's
+		if got := k.devices["eth0"].mtu; got != 1400 {
+			t.Fatalf("%s: the lease's MTU is not set: %d", name, got)
+		}
+		if _, err := k.turn(router.Build(with(1300)), nil); err != nil || k.devices["eth0"].mtu != 1300 {
+			t.Fatalf("%s: %v, MTU %d after a lease with 1300", name, err, k.devices["eth0"].mtu)
+		}
+		if _, err := k.turn(router.Build(after), nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := k.devices["eth0"].mtu; got != 1500 {
+			t.Errorf("%s: MTU %d, want the 1500 of before", name, got)
+		}
+		if got := k.devices["usb0"].mtu; got != 1430 || len(k.mtus) != 0 {
+			t.Errorf("%s: the other device has %d, remembered %v", name, got, k.mtus)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package router_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ type kernel struct {
 	rules    []router.RuleSpec
 	sysctls  map[string]string // only what was written; everything else has its default
 	original map[string]string
+	mtus     map[string]int // device → bytes before our first write
 	tables   map[string]router.Table
 	killed   []netif.Index
 	flushed  []netif.Index
@@ -39,7 +41,7 @@ type device struct {
 
 func newKernel(devices ...string) *kernel {
 	k := &kernel{
-		devices: map[string]*device{}, sysctls: map[string]string{}, original: map[string]string{},
+		devices: map[string]*device{}, sysctls: map[string]string{}, original: map[string]string{}, mtus: map[string]int{},
 		tables: map[string]router.Table{},
 	}
 	for _, d := range devices {
@@ -81,8 +83,19 @@ func (k *kernel) have(plan router.Plan) router.Have {
 			h.Sysctls[path] = now
 		}
 	}
+	h.MTUs = maps.Clone(k.mtus)
 	h.Table, h.Acct = k.identity(router.TableName), k.identity(router.AcctName)
 	return h
+}
+
+// setMTU remembers the MTU of before, as the real kernel room does.
+func (k *kernel) setMTU(name string, d *device, mtu int) {
+	if original, ok := k.mtus[name]; !ok {
+		k.mtus[name] = d.mtu
+	} else if original == mtu {
+		delete(k.mtus, name)
+	}
+	d.mtu = mtu
 }
 
 func (k *kernel) identity(table string) *router.Identity {
@@ -212,7 +225,7 @@ func (k *kernel) link(op router.Op) error {
 		}
 		name, f = o.Name, func(d *device) { d.master = o.Master }
 	case router.SetMTU:
-		name, f = o.Name, func(d *device) { d.mtu = o.MTU }
+		name, f = o.Name, func(d *device) { k.setMTU(o.Name, d, o.MTU) }
 	case router.SetUp:
 		name, f = o.Name, func(d *device) {
 			d.up = o.Up
@@ -243,6 +256,7 @@ func (k *kernel) delLink(name string) error {
 // unplug removes a device and all that hangs on it. Rules stay.
 func (k *kernel) unplug(name string) {
 	delete(k.devices, name)
+	delete(k.mtus, name)
 	for _, d := range k.devices {
 		if d.master == name {
 			d.master = ""

@@ -165,6 +165,7 @@ type Have struct {
 	Main    []RouteSpec // our defaults in main
 	Table   *Identity   // nil: no such table
 	Acct    *Identity
+	MTUs    map[string]int    // device → what it had before our first write
 	Sysctls map[string]string // path → value; missing: the file does not exist
 
 	// The applier's memory, not read back. All may be nil.

@@ -176,8 +176,8 @@ func TestTurnsConverge(t *testing.T) {
 				t.Fatalf("clean: op %d, %s: %v", i, op, err)
 			}
 		}
-		if len(k.addrs)+len(k.routes)+len(k.rules)+len(k.tables)+len(k.made) != 0 {
-			t.Fatalf("clean leaves %v %v %v %v", k.addrs, k.routes, k.rules, k.made)
+		if len(k.addrs)+len(k.routes)+len(k.rules)+len(k.tables)+len(k.made)+len(k.mtus) != 0 {
+			t.Fatalf("clean leaves %v %v %v %v %v", k.addrs, k.routes, k.rules, k.made, k.mtus)
 		}
 	})
 }

@@ -5,7 +5,7 @@
 set -eu
 
 want="nft:nftables ip:iproute2 conntrack:conntrack busybox:busybox dnsmasq:dnsmasq-base dhclient:isc-dhcp-client
-dhcpcd:dhcpcd-base curl:curl iperf3:iperf3 dig:dnsutils nmap:nmap traceroute:traceroute ethtool:ethtool tcpdump:tcpdump ping:iputils-ping"
+dhcpcd:dhcpcd-base curl:curl iperf3:iperf3 dig:dnsutils nmap:nmap traceroute:traceroute ethtool:ethtool tcpdump:tcpdump ping:iputils-ping socat:socat ncat:ncat openssl:openssl ss:iproute2"
 
 missing() {
 	for pair in $want; do

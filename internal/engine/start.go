@@ -45,7 +45,7 @@ func start(opt Options) (*Engine, error) {
 	}
 	e.checkRival()
 	e.applier = kernel.NewApplier(e.kernel, opt.Log)
-	e.applier.Diff = router.Diff
+	e.applier.Diff = router.DiffRooms
 	e.applier.Remember = func(h *router.Have, m kernel.Memory) {
 		h.Killed, h.Original, h.Made = m.Killed, m.Original, m.Made
 	}

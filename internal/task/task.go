@@ -47,7 +47,7 @@ func (g *Group) Go(ctx context.Context, name string, f func(context.Context) err
 		for {
 			g.set(name, true, nil)
 			began := time.Now()
-			err := guard(ctx, f)
+			err := Guard(ctx, f)
 			if ctx.Err() != nil || err == nil {
 				g.set(name, false, nil)
 				return
@@ -67,8 +67,9 @@ func (g *Group) Go(ctx context.Context, name string, f func(context.Context) err
 	})
 }
 
-// guard turns a panic of f into an error that carries the stack.
-func guard(ctx context.Context, f func(context.Context) error) (err error) {
+// Guard runs f and turns its panic into an error that carries the stack. It is
+// for what a task starts itself: one goroutine per peer, say.
+func Guard(ctx context.Context, f func(context.Context) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())

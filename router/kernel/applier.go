@@ -42,13 +42,13 @@ type Memory struct {
 // while the newest plan still wants it dead. Failed ops are tried again with
 // growing pauses.
 type Applier struct {
-	// Diff computes the ops; set it before Run.
-	Diff func(router.Have, router.Plan) []router.Op
+	// Diff computes the ops of the rooms that were read; set it before Run.
+	Diff func(router.Have, router.Plan, router.Rooms) []router.Op
 	// Remember, if set, gives Diff the applier's memory.
 	Remember func(*router.Have, Memory)
 
 	log     *slog.Logger
-	read    func(context.Context, router.Plan, room) (router.Have, map[room]error)
+	read    func(context.Context, router.Plan, router.Rooms) (router.Have, map[router.Rooms]error)
 	apply   func(context.Context, []router.Op) []Failure
 	sweep   func(router.FlushMark) error
 	memory  func() Memory
@@ -60,8 +60,8 @@ type Applier struct {
 	pending *Job
 
 	// Owned by Run.
-	job     *Job // applied last
-	dirty   room // rooms with failed ops
+	job     *Job         // applied last
+	dirty   router.Rooms // rooms with failed ops
 	killed  []netif.Index
 	owed    []router.FlushMark // failed ones that no next diff asks for
 	sweeps  []dueSweep
@@ -171,10 +171,10 @@ func (a *Applier) arm(timer *time.Timer) {
 // turn makes the kernel equal to one plan.
 func (a *Applier) turn(ctx context.Context, j Job) {
 	start := time.Now()
-	planned := roomAll // rooms in which ops are no repairs
-	rooms := roomAll
+	planned := router.AllRooms // rooms in which ops are no repairs
+	rooms := router.AllRooms
 	if a.job != nil {
-		planned = (changed(a.job.Plan, j.Plan) | a.dirty).expand()
+		planned = expand(j.Plan.Changed(a.job.Plan) | a.dirty)
 		if !j.Full {
 			rooms = planned
 		}
@@ -182,7 +182,7 @@ func (a *Applier) turn(ctx context.Context, j Job) {
 	ops, failures := a.ops(ctx, j.Plan, rooms, planned)
 	failures = append(failures, a.apply(ctx, ops)...)
 	a.settle(j, ops, failures)
-	r := Result{Seq: j.Seq, Failures: failures, Took: time.Since(start), Full: rooms == roomAll}
+	r := Result{Seq: j.Seq, Failures: failures, Took: time.Since(start), Full: rooms == router.AllRooms}
 	for _, op := range ops {
 		r.Ops = append(r.Ops, op.String())
 	}
@@ -190,28 +190,27 @@ func (a *Applier) turn(ctx context.Context, j Job) {
 }
 
 // readRoom stands for reading a room, in a Failure.
-type readRoom struct{ room room }
+type readRoom struct{ room router.Rooms }
 
 func (o readRoom) String() string { return "read " + o.room.String() }
 
-// ops reads and compares. A room that cannot be read is believed until the next try, so
-// that it does not hold up the others, and read again at the next try.
-func (a *Applier) ops(ctx context.Context, p router.Plan, rooms, planned room) ([]router.Op, []Failure) {
+// ops reads and compares. A room that cannot be read is believed until the
+// next try, so that it does not hold up the others.
+func (a *Applier) ops(ctx context.Context, p router.Plan, rooms, planned router.Rooms) ([]router.Op, []Failure) {
 	have, errs := a.read(ctx, p, rooms)
 	var failures []Failure
-	unread := roomAll &^ rooms
+	read := rooms | router.RoomKill // what is flushed is remembered, not read
 	for r, err := range errs {
-		unread |= r
+		read &^= r
 		failures = append(failures, Failure{Op: readRoom{r}, Err: err})
 	}
-	believe(&have, p, unread)
 	a.killed = slices.DeleteFunc(a.killed, func(n netif.Index) bool { return !slices.Contains(p.Kill, n) })
 	if a.Remember != nil {
 		m := a.memory()
 		m.Killed = slices.Clone(a.killed)
 		a.Remember(&have, m)
 	}
-	ops := slices.DeleteFunc(a.Diff(have, p), func(op router.Op) bool {
+	ops := slices.DeleteFunc(a.Diff(have, p, read), func(op router.Op) bool {
 		flush, ok := op.(router.FlushMark)
 		return ok && slices.Contains(a.killed, flush.Uplink)
 	})
@@ -236,7 +235,7 @@ func (a *Applier) settle(j Job, ops []router.Op, failures []Failure) {
 			a.dirty |= op.room
 		case router.FlushMark:
 			failed[op] = true
-			a.dirty |= roomKill
+			a.dirty |= router.RoomKill
 		default:
 			a.dirty |= roomOf(op)
 		}

@@ -3,7 +3,6 @@ package kernel
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -21,29 +20,29 @@ import (
 type model struct {
 	mu      sync.Mutex // guards what follows
 	have    router.Have
-	reads   []room
+	reads   []router.Rooms
 	applied []string
 	swept   []netif.Index
 	fail    map[string]error // op text → what it answers
-	unread  map[room]error
+	unread  map[router.Rooms]error
 	block   chan struct{} // apply waits for it
 }
 
-func (m *model) read(_ context.Context, _ router.Plan, rooms room) (router.Have, map[room]error) {
+func (m *model) read(_ context.Context, _ router.Plan, rooms router.Rooms) (router.Have, map[router.Rooms]error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.reads = append(m.reads, rooms)
-	failed := make(map[room]error)
+	failed := make(map[router.Rooms]error)
 	for r, err := range m.unread {
-		if rooms&r != 0 {
+		if rooms.Has(r) {
 			failed[r] = err
 		}
 	}
 	var h router.Have
-	if rooms&roomMain != 0 && failed[roomMain] == nil {
+	if rooms.Has(router.RoomMain) && failed[router.RoomMain] == nil {
 		h.Main = slices.Clone(m.have.Main)
 	}
-	if rooms&roomRules != 0 && failed[roomRules] == nil {
+	if rooms.Has(router.RoomRules) && failed[router.RoomRules] == nil {
 		h.Rules = slices.Clone(m.have.Rules)
 	}
 	return h, failed
@@ -93,10 +92,10 @@ func start(t *testing.T, m *model) *Applier {
 	t.Helper()
 	a := newApplier(nil)
 	a.read, a.apply, a.sweep = m.read, m.apply, m.sweep
-	a.Diff = func(h router.Have, p router.Plan) []router.Op {
+	a.Diff = func(h router.Have, p router.Plan, rooms router.Rooms) []router.Op {
 		h.Table, h.Acct = nil, nil
 		p.Table, p.Acct = router.Table{}, router.Table{}
-		return slices.DeleteFunc(testDiff(h, p), func(op router.Op) bool { return roomOf(op)&(roomTable|roomAcct) != 0 })
+		return testDiffRooms(h, p, rooms&^(router.RoomTable|router.RoomAcct))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -137,7 +136,7 @@ func TestFastPathReadsLittle(t *testing.T) {
 		r := result(t, a)
 		want := []string{"ip route del default dev wan1 metric 10 proto 76", router.Verify{}.String(), "conntrack -D -m 0x100/0x3f00"}
 		diff(t, "ops of a switch", want, r.Ops)
-		diff(t, "rooms read", []room{roomAll, roomMain | roomKill}, m.reads)
+		diff(t, "rooms read", []router.Rooms{router.AllRooms, router.RoomMain | router.RoomKill}, m.reads)
 		a.Submit(Job{Plan: router.Plan{Main: both.Main[1:], Rules: both.Rules, Kill: []netif.Index{1}}, Seq: 3, Full: true})
 		if r := result(t, a); !r.Full || !slices.Contains(r.Ops, "ip rule add pref 7701 oif wan1 lookup 7601 proto 76") || slices.Contains(r.Ops, want[2]) {
 			t.Errorf("full turn: %+v; want the rule repaired and no second flush", r)
@@ -215,7 +214,7 @@ func TestRetries(t *testing.T) {
 // again.
 func TestUnreadRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &model{unread: map[room]error{roomRules: errors.New("lost")}}
+		m := &model{unread: map[router.Rooms]error{router.RoomRules: errors.New("lost")}}
 		a := start(t, m)
 		p := router.Plan{Main: []router.RouteSpec{viaWan1}, Rules: []router.RuleSpec{ruleOne}}
 		a.Submit(Job{Plan: p})
@@ -317,7 +316,7 @@ func TestMemory(t *testing.T) {
 		a.memory = func() Memory { return Memory{Made: []string{"br-lan"}} }
 		var seen []Memory
 		a.Remember = func(_ *router.Have, mem Memory) { seen = append(seen, mem) }
-		a.Diff = func(_ router.Have, p router.Plan) (ops []router.Op) {
+		a.Diff = func(_ router.Have, p router.Plan, _ router.Rooms) (ops []router.Op) {
 			for _, n := range p.Kill {
 				ops = append(ops, router.FlushMark{Uplink: n, Mark: 0x100 * uint32(n), Mask: 0x3f00})
 			}
@@ -347,7 +346,7 @@ func TestFlushOfLiving(t *testing.T) {
 		a := newApplier(nil)
 		a.read, a.apply, a.sweep = m.read, m.apply, m.sweep
 		moved := true
-		a.Diff = func(_ router.Have, p router.Plan) []router.Op {
+		a.Diff = func(_ router.Have, p router.Plan, _ router.Rooms) []router.Op {
 			if moved || slices.Contains(p.Kill, 1) {
 				return []router.Op{flush}
 			}
@@ -382,7 +381,7 @@ func TestApplierOnKernel(t *testing.T) {
 		serve(t, p.isp1)
 		serve(t, p.isp2)
 		a := NewApplier(p.k, nil)
-		a.Diff = testDiff
+		a.Diff = testDiffRooms
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = p.ns.Do(func() error { a.Run(ctx); return nil }) })
@@ -427,13 +426,4 @@ func TestApplierOnKernel(t *testing.T) {
 			return h
 		}())
 	})
-}
-
-func TestRoomNames(t *testing.T) {
-	if got := fmt.Sprint(roomMain | roomTable); got != "main,nftables" {
-		t.Errorf("room = %q", got)
-	}
-	if len(roomNames) != 9 || roomAll != 1<<len(roomNames)-1 {
-		t.Errorf("rooms and names differ: %b", roomAll)
-	}
 }

@@ -18,47 +18,47 @@ const (
 
 // guard counts repairs: ops in a room whose plan did not change.
 type guard struct {
-	repairs map[room][]time.Time
-	until   map[room]time.Time
+	repairs map[router.Rooms][]time.Time
+	until   map[router.Rooms]time.Time
 }
 
 func newGuard() *guard {
-	return &guard{repairs: make(map[room][]time.Time), until: make(map[room]time.Time)}
+	return &guard{repairs: make(map[router.Rooms][]time.Time), until: make(map[router.Rooms]time.Time)}
 }
 
 // leftAlone stands for the ops of a room that is not repaired.
-type leftAlone struct{ room room }
+type leftAlone struct{ room router.Rooms }
 
 func (o leftAlone) String() string { return "repair " + o.room.String() }
 
 // pass takes out the ops of rooms that are left alone. planned are the rooms
 // where ops are no repairs. who names the suspect for nftables.
-func (g *guard) pass(ops []router.Op, planned room, now time.Time, who string) ([]router.Op, []Failure) {
-	var repaired room
+func (g *guard) pass(ops []router.Op, planned router.Rooms, now time.Time, who string) ([]router.Op, []Failure) {
+	var repaired router.Rooms
 	for _, op := range ops {
 		repaired |= roomOf(op)
 	}
-	var stopped room
+	var stopped router.Rooms
 	var failures []Failure
-	(repaired &^ planned &^ roomKill).each(func(r room) {
+	for _, r := range (repaired &^ planned &^ router.RoomKill).Each() {
 		if !g.allow(r, now) {
 			stopped |= r
 			failures = append(failures, Failure{Op: leftAlone{r}, Err: g.reason(r, now, who)})
 		}
-	})
+	}
 	if stopped == 0 {
 		return ops, nil
 	}
 	var kept []router.Op
 	for _, op := range ops {
-		if roomOf(op)&stopped == 0 {
+		if !stopped.Has(roomOf(op)) {
 			kept = append(kept, op)
 		}
 	}
 	return kept, failures
 }
 
-func (g *guard) allow(r room, now time.Time) bool {
+func (g *guard) allow(r router.Rooms, now time.Time) bool {
 	if now.Before(g.until[r]) {
 		return false
 	}
@@ -76,8 +76,8 @@ func (g *guard) allow(r room, now time.Time) bool {
 	return true
 }
 
-func (g *guard) reason(r room, now time.Time, who string) error {
-	if who == "" || r&(roomTable|roomAcct) == 0 {
+func (g *guard) reason(r router.Rooms, now time.Time, who string) error {
+	if who == "" || !r.Has(router.RoomTable|router.RoomAcct) {
 		who = "another program"
 	}
 	return fmt.Errorf("%s keeps undoing it: %d repairs in %s, the next one in %s",

@@ -36,6 +36,7 @@ type Kernel struct {
 	track   tracker
 	listed  *addrList
 	sys     *sysctls
+	mtus    *mtus
 	nudger  *nudger
 	foreign *foreignListener
 	flushed []afterFlush
@@ -78,7 +79,7 @@ func Open(c Config) (*Kernel, error) {
 		diag: wire{family: unix.NETLINK_SOCK_DIAG},
 	}
 	k.do = k.execute
-	k.listed, k.sys = openAddrList(c.RunDir, c.Log), openSysctls(c.RunDir, c.Log)
+	k.listed, k.sys, k.mtus = openAddrList(c.RunDir, c.Log), openSysctls(c.RunDir, c.Log), openMTUs(c.RunDir, c.Log)
 	foreign, err := listenForeign(&k.nft.ports)
 	if err != nil {
 		return nil, err
@@ -135,35 +136,35 @@ func madeByUs(list []link) []string {
 
 // Read returns everything of ours and the devices that the plan names.
 func (k *Kernel) Read(ctx context.Context, p router.Plan) (router.Have, error) {
-	h, failed := k.read(ctx, p, roomAll)
+	h, failed := k.read(ctx, p, router.AllRooms)
 	errs := make([]error, 0, len(failed))
-	roomAll.each(func(r room) {
+	for _, r := range router.AllRooms.Each() {
 		if err := failed[r]; err != nil {
 			errs = append(errs, err)
 		}
-	})
+	}
 	return h, errors.Join(errs...)
 }
 
 // read reads the given rooms and says which it could not; those and the
 // others are left empty.
-func (k *Kernel) read(ctx context.Context, p router.Plan, rooms room) (h router.Have, failed map[room]error) {
+func (k *Kernel) read(ctx context.Context, p router.Plan, rooms router.Rooms) (h router.Have, failed map[router.Rooms]error) {
 	n := k.names(nil)
-	failed = make(map[room]error)
+	failed = make(map[router.Rooms]error)
 	steps := []struct {
-		room room
+		room router.Rooms
 		read func() error
 	}{
-		{roomLinks, func() error { return k.readLinks(&h, p, n) }},
-		{roomAddrs, func() (err error) { h.Addrs, err = k.ourAddrs(n); return err }},
-		{roomMain | roomRoutes, func() error { return k.readRoutes(&h, rooms, n) }},
-		{roomRules, func() (err error) { h.Rules, err = k.ourRules(); return err }},
-		{roomTable, func() (err error) { h.Table, err = k.nft.identity(router.TableName); return err }},
-		{roomAcct, func() (err error) { h.Acct, err = k.nft.identity(router.AcctName); return err }},
-		{roomSysctls, func() error { return k.readSysctls(&h, p) }},
+		{router.RoomLinks, func() error { return k.readLinks(&h, p, n) }},
+		{router.RoomAddrs, func() (err error) { h.Addrs, err = k.ourAddrs(n); return err }},
+		{router.RoomMain | router.RoomRoutes, func() error { return k.readRoutes(&h, rooms, n) }},
+		{router.RoomRules, func() (err error) { h.Rules, err = k.ourRules(); return err }},
+		{router.RoomTable, func() (err error) { h.Table, err = k.nft.identity(router.TableName); return err }},
+		{router.RoomAcct, func() (err error) { h.Acct, err = k.nft.identity(router.AcctName); return err }},
+		{router.RoomSysctls, func() error { return k.readSysctls(&h, p) }},
 	}
 	for _, s := range steps {
-		if rooms&s.room == 0 {
+		if !rooms.Has(s.room) {
 			continue
 		}
 		err := ctx.Err()
@@ -171,7 +172,9 @@ func (k *Kernel) read(ctx context.Context, p router.Plan, rooms room) (h router.
 			err = s.read()
 		}
 		if err != nil {
-			(rooms & s.room).each(func(r room) { failed[r] = err })
+			for _, r := range (rooms & s.room).Each() {
+				failed[r] = err
+			}
 		}
 	}
 	return h, failed
@@ -198,14 +201,16 @@ func (k *Kernel) readLinks(h *router.Have, p router.Plan, n *names) error {
 		}
 	}
 	slices.Sort(h.Devices)
+	k.mtus.keep(func(device string) bool { return slices.Contains(h.Devices, device) })
+	h.MTUs = maps.Clone(k.mtus.original)
 	return nil
 }
 
 // readRoutes splits our routes into the defaults in main and the rest. For
 // main alone the kernel walks that one table.
-func (k *Kernel) readRoutes(h *router.Have, rooms room, n *names) error {
+func (k *Kernel) readRoutes(h *router.Have, rooms router.Rooms, n *names) error {
 	table := uint32(0)
-	if rooms&roomRoutes == 0 {
+	if !rooms.Has(router.RoomRoutes) {
 		table = router.TableMain
 	}
 	list, err := k.ourRoutes(table, n)
@@ -216,7 +221,7 @@ func (k *Kernel) readRoutes(h *router.Have, rooms room, n *names) error {
 		switch {
 		case r.Table == router.TableMain && r.Dst.Bits() == 0:
 			h.Main = append(h.Main, r)
-		case rooms&roomRoutes != 0:
+		case rooms.Has(router.RoomRoutes):
 			h.Routes = append(h.Routes, r)
 		}
 	}

@@ -284,6 +284,34 @@ func TestSysctlsGoBack(t *testing.T) {
 	})
 }
 
+// The MTU of before our first write is remembered over a crash, forgotten once
+// it is back, and never taken over to another device of the same name.
+func TestMTUOfBefore(t *testing.T) {
+	lab.Run(t, func(t *testing.T) {
+		dir := t.TempDir()
+		b, _ := newBox(t, Config{RunDir: dir}, "wan1", "wan2")
+		set := func(device string, mtu int) { t.Helper(); b.mustApply(t, router.SetMTU{Name: device, MTU: mtu}) }
+		before := func(want map[string]int) {
+			t.Helper()
+			diff(t, "MTUs of before", want, b.read(t, router.Plan{}).MTUs)
+		}
+		b.sh(t, "ip link set wan1 mtu 1460")
+		before(map[string]int{})
+		set("wan1", 1400)
+		set("wan1", 1300)
+		set("wan2", 1400)
+		if err := b.k.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b.open(t, Config{RunDir: dir})
+		before(map[string]int{"wan1": 1460, "wan2": 1500})
+		b.sh(t, "ip link del wan2")
+		before(map[string]int{"wan1": 1460})
+		set("wan1", 1460)
+		before(map[string]int{})
+	})
+}
+
 // A value that left the plan is read as long as it is ours to put back, and
 // once it is back it is somebody else's again.
 func TestSysctlThatLeftThePlan(t *testing.T) {
@@ -334,10 +362,10 @@ func TestManyForeignRoutes(t *testing.T) {
 		asPlanned(t, p, h)
 		b.ns.MustDo(t, func() error {
 			start := time.Now()
-			_, failed := b.k.read(t.Context(), p, roomMain)
+			_, failed := b.k.read(t.Context(), p, router.RoomMain)
 			t.Logf("read of main alone: %v", time.Since(start))
 			if len(failed) > 0 {
-				return failed[roomMain]
+				return failed[router.RoomMain]
 			}
 			return nil
 		})

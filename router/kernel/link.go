@@ -180,12 +180,6 @@ func (k *Kernel) setUp(o router.SetUp) error {
 	return k.setLink(o.Name, "down", 0, unix.IFF_UP, nil)
 }
 
-func (k *Kernel) setMTU(o router.SetMTU) error {
-	var a attrs
-	a.u32(unix.IFLA_MTU, uint32(o.MTU))
-	return k.setLink(o.Name, fmt.Sprint("mtu ", o.MTU), 0, 0, a)
-}
-
 func (k *Kernel) setLink(name, what string, flags, change uint32, a attrs) error {
 	l, err := k.link(name)
 	if err != nil {

@@ -58,6 +58,11 @@ func handPlan(m router.Marks) router.Plan {
 	return p
 }
 
+// testDiffRooms is testDiff for what was read, as the applier asks for it.
+func testDiffRooms(h router.Have, p router.Plan, rooms router.Rooms) []router.Op {
+	return slices.DeleteFunc(testDiff(h, p), func(op router.Op) bool { return !rooms.Has(roomOf(op)) })
+}
+
 // testDiff is a diff good enough to drive the applier: remove what is not
 // wanted, add what is missing. The real one lives in router.
 func testDiff(h router.Have, p router.Plan) []router.Op {

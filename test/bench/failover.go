@@ -21,13 +21,20 @@ func carrierLoss(opt options) ([]figure, error) {
 	udp := less("carrier-loss-udp", "ms", ms(s.udp), ms(s.controlUDP))
 	tcp := less("carrier-loss-rpc", "ms", ms(s.tcp), ms(s.controlTCP))
 	foreign, err := r.foreign("carrier-loss")
+	if err != nil {
+		return nil, err
+	}
+	p, err := peerLosses(opt, opt.rounds(20))
+	if err != nil {
+		return nil, err
+	}
 	return []figure{
-		udp.judge("p50 ≤ 3, p99 ≤ 25", udp.P50 <= 3 && udp.P99 <= 25),
-		tcp.judge("p50 ≤ 20", tcp.P50 <= 20),
+		udp.judge("p50 ≤ 3, p99 ≤ 25", udp.P50 <= 3 && udp.P99 <= 25).beside(ms(p.udp)),
+		tcp.judge("p50 ≤ 20", tcp.P50 <= 20).beside(ms(p.tcp)),
 		count("carrier-loss-rpc-timeouts", "sessions", s.timeouts, n, "ended by reset, never by timeout", s.timeouts == 0),
-		count("carrier-loss-conn-clean", "rounds", s.clean, n, "≥ 95 of 100 without a failed new connection", s.clean*100 >= 95*n),
+		count("carrier-loss-conn-clean", "rounds", s.clean, n, "≥ 95 of 100 without a failed new connection", s.clean*100 >= 95*n).beside([]float64{float64(p.clean) * float64(n) / float64(len(p.udp))}),
 		foreign,
-	}, err
+	}, nil
 }
 
 // carrierLossStopped is the same while the daemon cannot run.

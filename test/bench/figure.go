@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -25,6 +26,7 @@ type figure struct {
 	PeerP50    float64 `json:"peer_p50,omitempty"`
 	Bar        string  `json:"bar"`  // what must hold, in words
 	Held       bool    `json:"held"` // whether it did
+	Runs       int     `json:"runs"` // 3: this line is the one with the median p50
 	Load       string  `json:"load"`
 	Date       string  `json:"date"`
 }
@@ -72,6 +74,26 @@ func (f figure) judge(bar string, held bool) figure {
 	return f
 }
 
+// few reports whether a figure rests on few measurements.
+func few(figures []figure) bool {
+	return slices.ContainsFunc(figures, func(f figure) bool { return f.N < small && f.Unit != "packets" })
+}
+
+// medians picks, for each figure, the run whose p50 is in the middle.
+func medians(runs [][]figure) []figure {
+	out := make([]figure, len(runs[0]))
+	for i := range out {
+		same := make([]figure, len(runs))
+		for k, r := range runs {
+			same[k] = r[i]
+		}
+		slices.SortFunc(same, func(a, b figure) int { return cmp.Compare(a.P50, b.P50) })
+		out[i] = same[len(same)/2]
+		out[i].Runs = len(runs)
+	}
+	return out
+}
+
 // count is a figure that is a number of something out of n.
 func count(bench, unit string, value, n int, bar string, held bool) figure {
 	v := float64(value)
@@ -96,7 +118,7 @@ func writeTable(results, file string) error {
 		return err
 	}
 	var b strings.Builder
-	b.WriteString(head + begin + "\n\n| figure | n | unit | p50 | p90 | p99 | max | control p99 | bar | held | load | date |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString(head + begin + "\n\n| figure | n | unit | p50 | p90 | p99 | max | control p99 | peer p50 | bar | held | runs | load | date |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, p := range paths {
 		line, err := os.ReadFile(p)
 		if err != nil {
@@ -110,8 +132,12 @@ func writeTable(results, file string) error {
 		if !f.Held {
 			held = "**no**"
 		}
-		fmt.Fprintf(&b, "| %s | %d | %s | %.3g | %.3g | %.3g | %.3g | %.3g | %s | %s | %s | %s |\n",
-			f.Bench, f.N, f.Unit, f.P50, f.P90, f.P99, f.Max, f.ControlP99, f.Bar, held, f.Load, f.Date[:10])
+		peer := ""
+		if f.Peer != "" {
+			peer = fmt.Sprintf("%s %.3g", f.Peer, f.PeerP50)
+		}
+		fmt.Fprintf(&b, "| %s | %d | %s | %.3g | %.3g | %.3g | %.3g | %.3g | %s | %s | %s | %d | %s | %s |\n",
+			f.Bench, f.N, f.Unit, f.P50, f.P90, f.P99, f.Max, f.ControlP99, peer, f.Bar, held, max(f.Runs, 1), f.Load, f.Date[:10])
 	}
 	b.WriteString("\n" + end + tail)
 	return os.WriteFile(file, []byte(b.String()), 0o644)

@@ -117,14 +117,34 @@ func runAll(opt options, only, keep string) error {
 }
 
 // Rules of repetition: a control that is worse than noisy makes the run
-// worthless, so it is made again; every run is printed.
+// worthless, so it is made again; where n is small the median of three runs
+// counts. Every run is printed.
 const (
 	noisy = 20 // ms, p99 of the control
 	again = 2  // at most
+	small = 50 // n below which three runs are made
+	three = 3
 )
 
-// attempt runs a bench, prints its figures and returns those that count.
+// attempt runs a bench as often as the rules want and returns what counts.
 func attempt(run func(options) ([]figure, error), opt options) ([]figure, error) {
+	first, err := calm(run, opt)
+	if err != nil || opt.quick || !few(first) {
+		return first, err
+	}
+	runs := [][]figure{first}
+	for len(runs) < three {
+		next, err := calm(run, opt)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, next)
+	}
+	return medians(runs), nil
+}
+
+// calm runs a bench, again while its control is noisy, and prints each run.
+func calm(run func(options) ([]figure, error), opt options) ([]figure, error) {
 	for i := 0; ; i++ {
 		figures, err := run(opt)
 		if err != nil {
@@ -133,7 +153,7 @@ func attempt(run func(options) ([]figure, error), opt options) ([]figure, error)
 		worst := 0.0
 		for k := range figures {
 			f := &figures[k]
-			f.Date, f.Load = time.Now().UTC().Format(time.RFC3339), load()
+			f.Date, f.Load, f.Runs = time.Now().UTC().Format(time.RFC3339), load(), 1
 			worst = max(worst, f.ControlP99)
 			if err := json.NewEncoder(os.Stdout).Encode(f); err != nil {
 				return nil, err

@@ -1,0 +1,174 @@
+package conn
+
+import (
+	"context"
+	"time"
+
+	"luatnetd/client"
+	"luatnetd/client/sock"
+)
+
+// Sizes of what goes through one system call.
+const (
+	readSize  = 4 << 10  // grows for nobody: an idle connection holds one
+	writeSize = 16 << 10 // about one TLS record
+)
+
+// dial connects in a goroutine of its own.
+func (r *runner) dial(o client.Order) {
+	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Policy.Connect)
+	l := &link{id: o.Link, cancel: cancel}
+	r.links[o.Link] = l
+	r.trace.note(r.cfg.Now(), "link %d: dial %s through %s", o.Link, r.status.Remote, o.Uplink)
+	route, ok := r.route(o.Uplink)
+	r.wg.Go(func() {
+		ev := dialed{l: l, err: errGone}
+		if ok {
+			ev.conn, ev.err = sock.Dial(ctx, r.cfg.Sock, route, &r.cache, func(st client.State) { r.post(progress{l, st}) })
+		}
+		if !r.post(ev) && ev.conn != nil {
+			_ = ev.conn.Abort()
+		}
+	})
+}
+
+// post hands an event to the loop; false: the run has ended.
+func (r *runner) post(ev any) bool {
+	select {
+	case r.inbox <- ev:
+		return true
+	case <-r.ctx.Done():
+		return false
+	}
+}
+
+// read reads until the socket ends. It goes on when what it read was taken, so
+// a slow sink slows the socket.
+func (r *runner) read(l *link) {
+	buf := make([]byte, readSize)
+	if r.cfg.Policy.Datagrams {
+		buf = make([]byte, 64<<10)
+	}
+	next := make(chan struct{}, 1)
+	for {
+		n, err := l.conn.Read(buf)
+		if n > 0 {
+			if !r.post(received{l, buf[:n], next}) {
+				return
+			}
+			select {
+			case <-next:
+			case <-r.ctx.Done():
+				return
+			}
+		}
+		if err != nil {
+			r.post(broken{l, err})
+			return
+		}
+	}
+}
+
+// send puts writes on the link; a writer runs while there are any.
+func (r *runner) send(l *link, writes []client.Write) {
+	for _, w := range writes {
+		r.trace.data(r.cfg.Now(), '>', w.Bytes)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.writes = append(l.writes, writes...)
+	if !l.writing {
+		l.writing = true
+		r.wg.Go(func() { r.write(l) })
+	}
+}
+
+// write writes what there is, several messages in one call where it is a stream.
+func (r *runner) write(l *link) {
+	var buf []byte
+	for {
+		tokens, data := l.batch(buf[:0], r.cfg.Policy.Datagrams)
+		if len(tokens) == 0 {
+			return
+		}
+		buf = data
+		if _, err := l.conn.Write(data); err != nil {
+			r.post(broken{l, err})
+			return
+		}
+		if !r.post(wrote{l, tokens, l.conn.Written()}) {
+			return
+		}
+	}
+}
+
+// batch takes the next writes; none ends the writer.
+func (l *link) batch(buf []byte, single bool) (tokens []uint64, data []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, w := range l.writes {
+		if n > 0 && (single || len(buf)+len(w.Bytes) > writeSize) {
+			break
+		}
+		buf, tokens, n = append(buf, w.Bytes...), append(tokens, w.Token), n+1
+	}
+	clear(l.writes[:n])
+	l.writes = l.writes[n:]
+	if len(l.writes) == 0 {
+		l.writes = nil
+	}
+	l.writing = n > 0
+	return tokens, buf
+}
+
+// close ends a link, in order or by force; its goroutines end by themselves.
+func (r *runner) close(l *link, force bool) {
+	delete(r.links, l.id)
+	l.cancel()
+	if l.conn == nil {
+		return
+	}
+	if force {
+		_ = l.conn.Abort()
+		return
+	}
+	conn, limit := l.conn, r.cfg.Policy.Close
+	r.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), limit)
+		defer cancel()
+		if conn.Shut(ctx) != nil {
+			_ = conn.Abort()
+		}
+	})
+}
+
+// end closes everything in order and waits for the goroutines.
+func (r *runner) end() {
+	panicked := recover()
+	if r.ctx != nil && panicked == nil {
+		r.do(r.session.Stop(r.cfg.Now()))
+	}
+	for _, l := range r.links {
+		r.close(l, true)
+	}
+	done := make(chan struct{})
+	go func() { r.wg.Wait(); close(done) }()
+	limit := time.NewTimer(r.cfg.Policy.Close + time.Second)
+	defer limit.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-done:
+			waiting = false
+		case <-limit.C:
+			waiting = false // a sink that never returns must not hold the daemon
+		case ev := <-r.inbox: // whoever still has something to say
+			if d, ok := ev.(dialed); ok && d.conn != nil {
+				_ = d.conn.Abort()
+			}
+		}
+	}
+	if panicked != nil {
+		panic(panicked)
+	}
+}

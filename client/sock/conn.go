@@ -1,0 +1,162 @@
+package sock
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"luatnetd/client"
+)
+
+// Conn is a connection. One goroutine may read and one may write at a time; the
+// other methods may be called from any.
+type Conn struct {
+	net.Conn // what the application reads and writes
+	cfg      Config
+	uplink   string
+	wire     *wire // below TLS
+	resolved []netip.Addr
+	info     Info
+	askedFor bool // the server asked for a client certificate, and there was none
+}
+
+// Info is what a person wants to know of a connection.
+type Info struct {
+	Insecure bool      // nobody checked who the server is
+	Version  string    // "TLS 1.3", "" without TLS
+	Suite    string    // name of the cipher suite
+	Expires  time.Time // end of the server's certificate, zero without one
+	Warning  string    // a certificate, ours or the server's, that ends within 30 days
+}
+
+// wire counts what is handed to the kernel.
+type wire struct {
+	net.Conn
+	written atomic.Uint64
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	w.written.Add(uint64(n))
+	return n, err
+}
+
+// Uplink is the name of the uplink it leaves by.
+func (c *Conn) Uplink() string { return c.uplink }
+
+// Info returns what is known about the other end.
+func (c *Conn) Info() Info { return c.info }
+
+// Resolved are the addresses that the host had when the connection was made
+// (socket.remoteIP).
+func (c *Conn) Resolved() []netip.Addr { return c.resolved }
+
+// Written is how many bytes were handed to the kernel, counted below TLS.
+func (c *Conn) Written() uint64 { return c.wire.written.Load() }
+
+// Acked is how many of them the TCP at the other end has acknowledged. It can
+// only say too little, never too much: the counter is read before the queue, so
+// that what is written in between counts as unacknowledged. For UDP the kernel
+// has taken everything.
+func (c *Conn) Acked() (uint64, error) {
+	written := c.Written()
+	if c.datagrams() {
+		return written, nil
+	}
+	var queued int
+	err := c.control(func(fd int) (err error) {
+		queued, err = unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("unacknowledged bytes: %w", err)
+	}
+	return written - min(uint64(max(queued, 0)), written), nil
+}
+
+func (c *Conn) datagrams() bool { return c.cfg.Kind == client.UDP || c.cfg.Kind == client.DTLS }
+
+// RTT is the kernel's smoothed round-trip time, 0 where it has none.
+func (c *Conn) RTT() time.Duration {
+	var rtt time.Duration
+	if c.datagrams() {
+		return 0
+	}
+	_ = c.control(func(fd int) error {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err == nil {
+			rtt = time.Duration(info.Rtt) * time.Microsecond
+		}
+		return err
+	})
+	return rtt
+}
+
+// SetUserTimeout is how long data may stay unacknowledged before the kernel
+// breaks the connection, 0 for its own rule (RFC 5482). It overrides
+// keep-alive: set it only while data is in flight.
+func (c *Conn) SetUserTimeout(d time.Duration) error {
+	if c.datagrams() {
+		return nil
+	}
+	return c.control(func(fd int) error {
+		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d/time.Millisecond))
+	})
+}
+
+func (c *Conn) control(f func(fd int) error) error {
+	sc, ok := c.wire.Conn.(syscall.Conn)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := raw.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
+}
+
+// Shut closes in order: TLS's close-notify and FIN, then it reads until the
+// other end has closed, too, or ctx ends; then the socket is gone (libnet.close).
+func (c *Conn) Shut(ctx context.Context) error {
+	if c.datagrams() {
+		return c.Conn.Close()
+	}
+	stop := context.AfterFunc(ctx, func() { _ = c.wire.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		_ = t.CloseWrite()
+	}
+	if t, ok := c.wire.Conn.(*net.TCPConn); ok {
+		_ = t.CloseWrite()
+	}
+	_, err := io.Copy(io.Discard, c.wire)
+	return errors.Join(err, c.wire.Close())
+}
+
+// Abort ends the connection with a reset, whatever is under way.
+func (c *Conn) Abort() error {
+	if t, ok := c.wire.Conn.(*net.TCPConn); ok {
+		_ = t.SetLinger(0)
+	}
+	return c.wire.Close()
+}
+
+// Close is Abort: LuatOS's socket.close gives no event and waits for nothing.
+func (c *Conn) Close() error { return c.Abort() }
+
+// Cause explains an error of this connection's Read or Write.
+func (c *Conn) Cause(err error) client.Cause { return c.cause(err) }

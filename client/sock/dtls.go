@@ -1,0 +1,77 @@
+//go:build luatnetd_dtls
+
+package sock
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/pion/dtls/v3"
+	dtlsnet "github.com/pion/dtls/v3/pkg/net"
+)
+
+// shakeDTLS makes the DTLS 1.2 handshake: with certificates, or with a
+// pre-shared key (in LuatOS server_cert is the key, client_cert the identity).
+func (c *Conn) shakeDTLS(ctx context.Context) error {
+	conf, err := c.dtlsConfig()
+	if err != nil {
+		return err
+	}
+	d, err := dtls.Client(dtlsnet.PacketConnFromConn(c.wire), c.wire.RemoteAddr(), conf)
+	if err != nil {
+		return err
+	}
+	if err := d.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	c.Conn = d
+	c.info.Version, c.info.Insecure = "DTLS 1.2", c.cfg.TLS.Insecure && len(c.cfg.TLS.Pins) == 0
+	if s, ok := d.ConnectionState(); ok && len(s.PeerCertificates) > 0 {
+		if cert, err := x509.ParseCertificate(s.PeerCertificates[0]); err == nil {
+			c.info.Expires = cert.NotAfter
+			c.warn("the server's certificate", cert)
+		}
+	}
+	return nil
+}
+
+func (c *Conn) dtlsConfig() (*dtls.Config, error) {
+	t := c.cfg.TLS
+	if t.PSK != "" {
+		key, err := hex.DecodeString(t.PSK)
+		if err != nil {
+			return nil, fmt.Errorf("psk: it is not hexadecimal") // the key itself is no part of the message
+		}
+		return &dtls.Config{
+			PSK: func([]byte) ([]byte, error) { return key, nil }, PSKIdentityHint: []byte(t.PSKIdentity),
+			CipherSuites: []dtls.CipherSuiteID{dtls.TLS_PSK_WITH_AES_128_GCM_SHA256, dtls.TLS_PSK_WITH_AES_128_CCM_8, dtls.TLS_PSK_WITH_AES_128_CCM},
+		}, nil
+	}
+	base, err := c.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	conf := &dtls.Config{ServerName: base.ServerName, RootCAs: base.RootCAs, InsecureSkipVerify: t.Insecure}
+	conf.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
+		var chain []*x509.Certificate
+		for _, r := range raw {
+			cert, err := x509.ParseCertificate(r)
+			if err != nil {
+				return err
+			}
+			chain = append(chain, cert)
+		}
+		return t.pinned(chain)
+	}
+	if t.Cert != "" {
+		own, err := readPair(t.Cert, t.Key, t.Password)
+		if err != nil {
+			return nil, err
+		}
+		conf.Certificates = []tls.Certificate{*own}
+	}
+	return conf, nil
+}

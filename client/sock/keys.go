@@ -1,0 +1,84 @@
+package sock
+
+import (
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/youmark/pkcs8"
+)
+
+// errPassword is a private key that its password does not open. The password
+// itself is never part of a message.
+var errPassword = errors.New("the password does not open it")
+
+// readPair reads our certificate and its key, which may be encrypted: PKCS #8
+// (RFC 8018) or the older DEK-Info of PEM (RFC 1423).
+func readPair(certFile, keyFile, password string) (*tls.Certificate, error) {
+	if keyFile == "" {
+		return nil, fmt.Errorf("cert: %s has no key; name its file in key", certFile)
+	}
+	cert, err := os.ReadFile(certFile)
+	if err != nil {
+		return nil, fmt.Errorf("cert: %w", err)
+	}
+	text, err := os.ReadFile(keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	plain, err := openKey(text, password)
+	if err != nil {
+		return nil, fmt.Errorf("key: %s: %w", keyFile, err)
+	}
+	pair, err := tls.X509KeyPair(cert, plain)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s and key %s: %w", certFile, keyFile, err)
+	}
+	return &pair, nil
+}
+
+// openKey returns the PEM text of a key without its encryption.
+func openKey(text []byte, password string) ([]byte, error) {
+	for rest := text; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return nil, errors.New("no private key (expected -----BEGIN PRIVATE KEY----- or alike)")
+		}
+		switch {
+		case block.Type == "ENCRYPTED PRIVATE KEY":
+			if password == "" {
+				return nil, errors.New("it is encrypted; set key_password")
+			}
+			key, err := pkcs8.ParsePKCS8PrivateKey(block.Bytes, []byte(password))
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", errPassword, err)
+			}
+			return encode(key)
+		//lint:ignore SA1019 RFC 1423 is weak, but tools in the field still write it
+		case x509.IsEncryptedPEMBlock(block):
+			if password == "" {
+				return nil, errors.New("it is encrypted; set key_password")
+			}
+			//lint:ignore SA1019 as above
+			der, err := x509.DecryptPEMBlock(block, []byte(password))
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", errPassword, err)
+			}
+			return pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: der}), nil
+		case len(block.Type) >= 11 && block.Type[len(block.Type)-11:] == "PRIVATE KEY":
+			return pem.EncodeToMemory(block), nil
+		}
+	}
+}
+
+func encode(key crypto.PrivateKey) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
