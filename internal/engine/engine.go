@@ -28,6 +28,7 @@ import (
 type Options struct {
 	ConfigFile string
 	RunDir     string // for what a reboot may forget
+	StateDir   string // for what outlives it, where the configuration names none
 	Version    string
 	Log        *slog.Logger
 	Service    host.Service
@@ -77,6 +78,7 @@ type Engine struct {
 	synced   time.Time // when the last full read was asked for
 	settle   time.Time // end of the wait for inherited addresses
 	ready    bool
+	told     string // the newest line for the service manager
 
 	domains []string                   // of the LANs, as the DNS server knows them
 	seen    map[string][]health.Target // what has answered on each uplink, ever

@@ -63,6 +63,7 @@ func (e *Engine) turn(now time.Time) time.Duration {
 	e.serveNames()
 	e.probe(now)
 	e.publish(now)
+	e.tell()
 	e.turns++
 	if e.opt.Service.Watchdog > 0 {
 		e.opt.Service.Notify("WATCHDOG=1")
