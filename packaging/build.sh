@@ -1,23 +1,20 @@
 #!/bin/sh
 # Builds packages: packaging/build.sh [-o DIR] VERSION [FORMAT:ARCH...]
-# into DIR (dist), by default .deb, .ipk and .apk for the usual boards.
+# into DIR (dist), by default .deb, .ipk and .apk for the usual boards. VERSION
+# is what "git describe" says, see version.sh.
 set -eu
 cd "$(dirname "$0")/.."
 out=dist
 if [ "${1-}" = -o ]; then out=$2; shift 2; fi
-version=${1:-0.0.0}
+said=${1:-0.0.0}
 [ $# -eq 0 ] || shift
 [ $# -gt 0 ] || set -- deb:amd64 deb:arm64 ipk:mipsel_24kc apk:mipsel_24kc ipk:aarch64_cortex-a53 apk:aarch64_cortex-a53
-# Package managers want a number first; a bare commit becomes 0.0.0~git….
-case $version in v[0-9]*) version=${version#v} ;; [0-9]*.[0-9]*) ;; *) version="0.0.0~git.$version" ;; esac
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 export SOURCE_DATE_EPOCH
 mtime=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
 rm -rf "$out" && mkdir -p "$out/stage"
-printf 'luatnetd (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- the luatnetd authors <maintainers@luatnetd.invalid>  %s\n' \
-	"$version" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n > "$out/stage/changelog.gz"
 # What an OpenWrt image expects of an apk, see default_postinst.
-printf '/usr/sbin/luatnetd\n/etc/init.d/luatnetd\n/etc/luatnetd/luatnetd.toml\n/etc/sysctl.d/60-luatnetd.conf\n' > "$out/stage/luatnetd.list"
+printf '/usr/sbin/luatnetd\n/etc/init.d/luatnetd\n/etc/luatnetd/luatnetd.toml\n/etc/sysctl.d/60-luatnetd.conf\n/lib/upgrade/keep.d/luatnetd\n' > "$out/stage/luatnetd.list"
 printf '/etc/luatnetd/luatnetd.toml\n' > "$out/stage/luatnetd.conffiles"
 
 goarch() { # ARCH
@@ -29,6 +26,10 @@ goarch() { # ARCH
 	esac
 }
 
+version=$(packaging/version.sh deb "$said")
+printf 'luatnetd (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- the luatnetd authors <maintainers@luatnetd.invalid>  %s\n' \
+	"$version" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n > "$out/stage/changelog.gz"
+
 binary() { # GOARCH
 	[ -e "$out/stage/luatnetd-$1" ] || CGO_ENABLED=0 GOOS=linux GOARCH=$1 GOMIPS=softfloat go build -trimpath -tags nethttpomithttp2 \
 		-ldflags "-s -w -X main.version=$version" -o "$out/stage/luatnetd-$1" ./cmd/luatnetd
@@ -37,10 +38,11 @@ binary() { # GOARCH
 package() { # FORMAT ARCH
 	go=$(goarch "$2")
 	binary "$go"
-	file=$out/luatnetd_${version}_$2.$1
+	v=$(packaging/version.sh "$1" "$said")
+	file=$out/luatnetd_${v}_$2.$1
 	template=packaging/nfpm-openwrt-$1.yaml
 	[ "$1" != deb ] || template=packaging/nfpm-deb.yaml
-	sed -e "s|@VERSION@|$version|g" -e "s|@ARCH@|$2|g" -e "s|@BINARY@|$out/stage/luatnetd-$go|g" \
+	sed -e "s|@VERSION@|$v|g" -e "s|@ARCH@|$2|g" -e "s|@BINARY@|$out/stage/luatnetd-$go|g" \
 		-e "s|@MTIME@|$mtime|g" -e "s|@WORK@|$out/stage|g" "$template" > "$out/stage/$1-$2.yaml"
 	go tool -modfile=internal/tools/go.mod nfpm package --config "$out/stage/$1-$2.yaml" --packager "$1" --target "$file" >/dev/null
 	echo "$file"

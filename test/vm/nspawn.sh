@@ -5,22 +5,18 @@
 # last line on standard error). No network inside but lo. The Debian is made
 # once, in $VM_CACHE.
 set -uo pipefail
-: "${VM_CACHE:=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/luatnetd-vm}"
-die() { echo "$*" >&2; exit 125; }
+. "$(dirname "$0")/lib.sh"
 t=300
 if [ "${1-}" = -t ]; then t=$2; shift 2; fi
-[ $# -ge 1 ] && [ -f "$1" ] || die "usage: nspawn.sh [-t SEC] SCRIPT [FILES...]"
-[ "$(id -u)" = 0 ] || die "needs root"
+[ $# -ge 1 ] && [ -f "$1" ] || vm_die "usage: nspawn.sh [-t SEC] SCRIPT [FILES...]"
+[ "$(id -u)" = 0 ] || vm_die "needs root"
 mkdir -p "$VM_CACHE"
 exec 9>"$VM_CACHE/nspawn-lock"; flock 9
 
-if ! command -v mmdebstrap >/dev/null || ! command -v systemd-nspawn >/dev/null; then
-  command -v apt-get >/dev/null || die "needs mmdebstrap and systemd-nspawn"
-  echo "installing mmdebstrap and systemd-container" >&2
-  apt-get -qq -o DPkg::Lock::Timeout=300 update >/dev/null 2>&1
-  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -y -qq install --no-install-recommends \
-    mmdebstrap systemd-container >"$VM_CACHE/apt.log" 2>&1 || die "mmdebstrap and systemd-container cannot be installed"
-fi
+command -v mmdebstrap >/dev/null && command -v systemd-nspawn >/dev/null || {
+  command -v apt-get >/dev/null || vm_die "needs mmdebstrap and systemd-nspawn"
+  vm_install mmdebstrap systemd-container
+}
 
 packages=systemd-sysv,dbus,udev,iproute2,iputils-ping,nftables,procps,kmod,udhcpc
 root=$VM_CACHE/install-$(echo "$packages" | sha256sum | cut -c1-16)
@@ -28,7 +24,7 @@ if [ ! -d "$root" ]; then
   rm -rf "$root.new"
   mmdebstrap --variant=minbase --include="$packages" --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' bookworm "$root.new" >"$VM_CACHE/mmdebstrap.log" 2>&1 ||
-    die "no Debian: $(tail -1 "$VM_CACHE/mmdebstrap.log")"
+    vm_die "no Debian: $(tail -1 "$VM_CACHE/mmdebstrap.log")"
   mv "$root.new" "$root"
 fi
 
@@ -50,5 +46,5 @@ pid=$!
 tail -n +1 -f -s 0.2 --pid=$pid "$w/log"; wait $pid
 # A machine that cannot boot it at all did not run the test; one that stops in
 # the middle of it failed.
-[ -s "$w/log" ] || die "systemd does not boot in a container here: $(tail -1 "$w/console")"
+[ -s "$w/log" ] || vm_die "systemd does not boot in a container here: $(tail -1 "$w/console")"
 exit "$(<"$w/rc")"
