@@ -13,6 +13,7 @@ step() {
   if out=$("$@" 2>&1); then
     printf 'ok   %3ds %s\n' $SECONDS "$text"
   else
+    pkill -x ping # of a flow that nobody ended
     printf 'FAIL %3ds %s\n%s\n' $SECONDS "$text" "$(sed 's/^/       /' <<<"$out" | tail -25)"; failed=1
   fi
 }
@@ -32,7 +33,11 @@ active() { [ "$(luatnetd ctl status --json | sed -n 's/^ *"active": "\(.*\)",/\1
 online() { ip netns exec client ping -qc1 -W1 $server; }
 
 # flow_starts, flow_ends [LOST]: a client pings 50 times a second meanwhile
-flow_starts() { ip netns exec client ping -qi 0.02 -W1 $server >/tmp/ping & ping=$!; sleep 0.3; }
+flow_starts() {
+  ip netns exec client ping -i 0.02 -W1 $server >/tmp/ping 2>&1 & ping=$!
+  within 5 pinging # the first answers are there
+}
+pinging() { grep -q 'bytes from' /tmp/ping; }
 flow_ends() {
   kill -INT $ping; wait $ping
   local line sent got; line=$(grep transmitted /tmp/ping); read -r sent _ _ got _ <<<"$line"
@@ -75,12 +80,13 @@ reload_bad() {
 }
 # --- faults
 watchdog() { # WatchdogSec; systemd continues it, so that it can say what it did
-  local pid; pid=$(prop MainPID); mark; flow_starts; kill -STOP "$pid"
+  local pid; pid=$(main_pid) || return 1; mark; flow_starts; kill -STOP "$pid"
   within 45 restarted "$pid" && within 10 active wan1 && flow_ends && has "$(since)" "Watchdog timeout" && has "$(since)" goroutine
 }
+main_pid() { local pid; pid=$(prop MainPID); echo "$pid"; [ "$pid" != 0 ]; }
 restarted() { [ "$(prop MainPID)" != "$1" ] && [ "$(prop MainPID)" != 0 ] && [ "$(prop ActiveState)" = active ]; }
 killed() {
-  local pid n; pid=$(prop MainPID) n=$(prop NRestarts); flow_starts; kill -KILL "$pid"
+  local pid n; pid=$(main_pid) || return 1; n=$(prop NRestarts); flow_starts; kill -KILL "$pid"
   within 10 restarted "$pid" && is "$(prop NRestarts)" $((n + 1)) && within 10 active wan1 && flow_ends
 }
 stop_keeps() {
