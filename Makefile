@@ -70,7 +70,7 @@ SIZE_LIMIT := 12582912
 TARGETS    ?= amd64 arm64 mipsle arm riscv64
 size: ## the stripped binary stays below 12 MiB on every target
 	@for t in $(TARGETS); do \
-	  GOOS=linux GOARCH=$$t GOARM=7 GOMIPS=softfloat $(BUILD) -o bin/luatnetd-$$t ./cmd/luatnetd || exit 1; \
+	  packaging/compile.sh $$t bin/luatnetd-$$t $(VERSION) || exit 1; \
 	  n=$$(stat -c %s bin/luatnetd-$$t); echo "$$t $$n bytes"; \
 	  [ $$n -le $(SIZE_LIMIT) ] || { echo "$$t is over $(SIZE_LIMIT) bytes"; exit 1; }; \
 	done

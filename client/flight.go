@@ -20,6 +20,8 @@ type window struct {
 	list  []*flight
 	done  uint64          // everything up to here has its result
 	ahead map[uint64]bool // confirmed beyond done: answers may overtake each other
+	moved time.Time       // when something was last acknowledged or answered in this session
+	acked uint64          // the offset that was
 }
 
 // open counts messages that wait for their confirmation, and their bytes.
@@ -43,6 +45,15 @@ func (w *window) oldest() *flight {
 		}
 	}
 	return nil
+}
+
+// due is when a flight has waited too long: the time runs from the last
+// progress, so that a slow link may carry a large message.
+func (w *window) due(f *flight, limit time.Duration) time.Time {
+	if w.moved.After(f.at) {
+		return w.moved.Add(limit)
+	}
+	return f.at.Add(limit)
 }
 
 // settle takes what is done from the front; true: done moved.
@@ -73,5 +84,5 @@ func (w *window) lose() {
 			w.ahead[f.seq] = true
 		}
 	}
-	w.list = nil
+	w.list, w.moved, w.acked = nil, time.Time{}, 0
 }

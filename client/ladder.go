@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -27,6 +28,16 @@ func (r Rung) String() string {
 		return rungNames[r]
 	}
 	return fmt.Sprintf("rung-%d", uint8(r))
+}
+
+// ParseRung returns the rung called name.
+func ParseRung(name string) (Rung, error) {
+	for i, n := range rungNames {
+		if n == name {
+			return Rung(i), nil
+		}
+	}
+	return 0, fmt.Errorf("there is no rung %q; there are %s", name, strings.Join(rungNames[:], ", "))
 }
 
 // LadderPolicy is how the network watchdog acts. Zero is not usable.

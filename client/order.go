@@ -36,4 +36,5 @@ type Write struct {
 	Token uint64
 	Seq   uint64 // 0: none of the queue's
 	Bytes []byte
+	Hide  int // so many bytes at the beginning may hold a password: not for a trace
 }

@@ -10,6 +10,7 @@ func TestSRV02Words(t *testing.T) {
 	for got, want := range map[string]string{
 		Greeting(false, "client-1"):            "TCP server is UP!",
 		Greeting(true, ClientName(12)):         "TCP server is UP! you are client-12",
+		SendPrefix("uart"):                     "send from uart: ",
 		GreetingUDP:                            "UDP Server is UP",
 		Heartbeat:                              "UDP Server Heartbeat",
 		time.Duration(ServerPause).String():    "15s",

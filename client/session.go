@@ -22,8 +22,9 @@ type Session struct {
 	values map[string]string
 
 	net      NetView
-	cur      *session // online
-	next     *session // connecting, or online while cur settles
+	cur      *session         // online
+	next     *session         // connecting, or online while cur settles
+	closing  map[int]*session // closed by us in order; the other end may still speak
 	settle   time.Time
 	links    int
 	failures int
@@ -47,6 +48,14 @@ type Counters struct {
 	Connects, Failures, Breaks int
 	Sent, Confirmed, Resent    uint64 // messages
 	SentBytes, ReceivedBytes   uint64
+}
+
+// Add is the sum of two counts.
+func (c Counters) Add(d Counters) Counters {
+	return Counters{
+		c.Connects + d.Connects, c.Failures + d.Failures, c.Breaks + d.Breaks,
+		c.Sent + d.Sent, c.Confirmed + d.Confirmed, c.Resent + d.Resent, c.SentBytes + d.SentBytes, c.ReceivedBytes + d.ReceivedBytes,
+	}
 }
 
 // session is one link.
@@ -205,6 +214,9 @@ func (s *Session) settled(now time.Time) {
 	s.promote(now)
 }
 
+// settling reports whether the old session only waits for its confirmations.
+func (s *Session) settling() bool { return s.next != nil && s.next.online }
+
 // promote makes next the session that carries the traffic.
 func (s *Session) promote(now time.Time) {
 	s.cur, s.next, s.settle = s.next, nil, time.Time{}
@@ -216,6 +228,12 @@ func (s *Session) promote(now time.Time) {
 }
 
 func (s *Session) shut(l *session, force bool) {
+	if l.online && !force {
+		if s.closing == nil {
+			s.closing = map[int]*session{}
+		}
+		s.closing[l.link] = l
+	}
 	s.order(Order{Do: OrderShut, Link: l.link, Force: force})
 }
 
@@ -245,6 +263,7 @@ func (s *Session) lose(now time.Time, cause Cause, force bool) {
 
 // Broken tells that a session ended.
 func (s *Session) Broken(now time.Time, link int, cause Cause) []Order {
+	delete(s.closing, link)
 	switch {
 	case s.cur != nil && s.cur.link == link:
 		s.lose(now, cause, true)
@@ -310,12 +329,12 @@ func (s *Session) Next() time.Time {
 	if s.cur != nil {
 		sooner(s.cur.cut.Due())
 		sooner(s.cur.expect)
-		if s.p.HeartbeatEvery > 0 && s.next == nil {
+		if s.p.HeartbeatEvery > 0 && !s.settling() {
 			sooner(s.cur.sent.Add(s.p.HeartbeatEvery))
 		}
 		for _, f := range s.win.list {
 			if !f.done {
-				sooner(f.at.Add(s.p.Confirm))
+				sooner(s.win.due(f, s.p.Confirm))
 				sooner(f.again)
 			}
 		}
@@ -334,13 +353,13 @@ func (s *Session) Tick(now time.Time) []Order {
 			s.frame(now, frame)
 		}
 	}
-	if f := s.win.oldest(); s.cur != nil && f != nil && !now.Before(f.at.Add(s.p.Confirm)) {
+	if f := s.win.oldest(); s.cur != nil && f != nil && !now.Before(s.win.due(f, s.p.Confirm)) {
 		s.lose(now, Cause{Code: CodeTimeout, Text: fmt.Sprintf("what was sent is not confirmed after %v", s.p.Confirm)}, true)
 	}
 	if s.cur != nil && !s.cur.expect.IsZero() && !now.Before(s.cur.expect) {
 		s.lose(now, Cause{Code: CodeTimeout, Text: fmt.Sprintf("the heartbeat was not answered within %v", s.p.Confirm)}, true)
 	}
-	if s.cur != nil && s.next == nil && s.p.HeartbeatEvery > 0 && !now.Before(s.cur.sent.Add(s.p.HeartbeatEvery)) {
+	if s.cur != nil && !s.settling() && s.p.HeartbeatEvery > 0 && !now.Before(s.cur.sent.Add(s.p.HeartbeatEvery)) {
 		s.extra(now, s.p.Heartbeat)
 		if len(s.p.HeartbeatExpect) > 0 && s.cur.expect.IsZero() {
 			s.cur.expect = now.Add(s.p.Confirm)

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -10,7 +11,7 @@ import (
 // Room says what may be read from the queue now: at most so many messages of
 // together about so many bytes, after the given one. No message: not now.
 func (s *Session) Room() (after uint64, messages, size int) {
-	if s.cur == nil || s.next != nil && s.next.online || s.stopped {
+	if s.cur == nil || s.settling() || s.stopped {
 		return s.cursor, 0, 0 // not online, or settling
 	}
 	open, used := s.win.open()
@@ -48,7 +49,11 @@ func (s *Session) Offer(now time.Time, list []Message) []Order {
 		if s.p.Confirmed == ByReply {
 			f.again, f.bytes = now.Add(s.p.ReplyWait), wire
 		}
-		writes = append(writes, Write{Token: f.token, Seq: m.Seq, Bytes: wire})
+		w := Write{Token: f.token, Seq: m.Seq, Bytes: wire}
+		if s.p.RegisterEach {
+			w.Hide = len(wire) - len(m.Data)
+		}
+		writes = append(writes, w)
 		s.count.Sent++
 		s.count.SentBytes += uint64(len(m.Data))
 	}
@@ -88,20 +93,28 @@ func (s *Session) launch(now time.Time, wire []byte) *flight {
 // extra sends a heartbeat or registration: it takes part in the window, so that
 // a dead peer is noticed by it, too.
 func (s *Session) extra(now time.Time, t Template) {
-	wire, err := s.p.Send.Frame(nil, t.Fill(s.values, 0))
-	if err != nil || len(wire) == 0 {
+	s.cur.sent = now // even where there is nothing to say: the next one is due later
+	body := t.Fill(s.values, 0)
+	wire, err := s.p.Send.Frame(nil, body)
+	if err != nil || len(body) == 0 {
 		return
 	}
 	f := s.launch(now, wire)
-	s.cur.sent = now
-	s.order(Order{Do: OrderSend, Link: s.cur.link, Writes: []Write{{Token: f.token, Bytes: wire}}})
+	s.order(Order{Do: OrderSend, Link: s.cur.link, Writes: []Write{{Token: f.token, Bytes: wire, Hide: len(wire)}}})
 }
 
 // again sends what was not answered in time once more, under the same id.
+// Where an answer does not name its message, a second copy on the same session
+// would confirm the next one: then the session ends instead, and the message is
+// sent again on a new one.
 func (s *Session) again(now time.Time) {
 	for _, f := range s.win.list {
 		if f.done || f.again.IsZero() || now.Before(f.again) {
 			continue
+		}
+		if s.p.Reply.Single() {
+			s.lose(now, Cause{Code: CodeTimeout, Text: fmt.Sprintf("the server did not answer within %v", s.p.ReplyWait)}, true)
+			return
 		}
 		f.again = now.Add(s.p.ReplyWait)
 		s.count.Resent++
@@ -150,6 +163,9 @@ func (s *Session) Acked(now time.Time, link int, offset uint64) []Order {
 	if s.cur == nil || s.cur.link != link {
 		return nil
 	}
+	if offset > s.win.acked {
+		s.win.acked, s.win.moved = offset, now
+	}
 	for _, f := range s.win.list {
 		if f.written && f.end > offset {
 			break // offsets grow
@@ -192,7 +208,7 @@ func (s *Session) finish() {
 // Received tells what came in. Data is not kept.
 func (s *Session) Received(now time.Time, link int, data []byte) []Order {
 	if s.cur == nil || s.cur.link != link || len(data) == 0 {
-		return nil
+		return s.aside(now, link, data)
 	}
 	s.count.ReceivedBytes += uint64(len(data))
 	s.proven()
@@ -204,6 +220,28 @@ func (s *Session) Received(now time.Time, link int, data []byte) []Order {
 	return s.orders()
 }
 
+// aside takes what comes in on a session that does not carry the traffic yet,
+// or no longer: it is delivered like the rest.
+func (s *Session) aside(now time.Time, link int, data []byte) []Order {
+	l := s.closing[link]
+	if s.settling() && s.next.link == link {
+		l = s.next
+	}
+	if l == nil || len(data) == 0 {
+		return nil
+	}
+	s.count.ReceivedBytes += uint64(len(data))
+	l.proven = true
+	s.order(Order{Do: OrderFeed})
+	for _, frame := range l.cut.Add(now, data) {
+		if _, ok := s.p.Reply.Match(frame); ok && s.p.Confirmed == ByReply && !s.p.Reply.any {
+			continue // an acknowledgement that comes too late: the message is sent again
+		}
+		s.order(Order{Do: OrderDeliver, Data: frame})
+	}
+	return s.orders()
+}
+
 // frame takes one whole message of the server.
 func (s *Session) frame(now time.Time, frame []byte) {
 	if e := s.p.HeartbeatExpect; len(e) > 0 && !s.cur.expect.IsZero() && bytes.Contains(frame, e) {
@@ -211,7 +249,7 @@ func (s *Session) frame(now time.Time, frame []byte) {
 		return
 	}
 	if s.p.Confirmed == ByReply {
-		if id, ok := s.p.Reply.Match(frame); ok && s.answered(id) && !s.p.Reply.any {
+		if id, ok := s.p.Reply.Match(frame); ok && s.answered(now, id) && !s.p.Reply.any {
 			return // an acknowledgement is not for the serial port
 		}
 	}
@@ -219,9 +257,10 @@ func (s *Session) frame(now time.Time, frame []byte) {
 }
 
 // answered confirms the message that an answer belongs to; false: it belongs to none.
-func (s *Session) answered(id uint64) bool {
+func (s *Session) answered(now time.Time, id uint64) bool {
 	for _, f := range s.win.list {
 		if !f.done && f.seq != 0 && (s.p.Reply.Single() || f.id == id) {
+			s.win.moved = now
 			s.confirm(f, true)
 			return true
 		}

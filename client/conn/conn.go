@@ -65,14 +65,15 @@ type Connection struct {
 	trace *trace
 	kick  chan struct{} // capacity 1: something below mu has changed
 
-	accepted, dropped atomic.Uint64
-	runs              atomic.Int64
+	accepted, confirmed, dropped atomic.Uint64
+	runs                         atomic.Int64
+	results                      results
 
 	mu        sync.Mutex // guards what follows
 	net       Network
-	reconnect string // why, "" for no
-	results   map[uint64]func(client.Result)
+	reconnect string            // why, "" for no
 	status    client.ConnStatus // as of the last turn
+	before    client.Counters   // of the runs before this one
 }
 
 // New returns a connection that Run runs.
@@ -92,7 +93,7 @@ func New(cfg Config) *Connection {
 	if cfg.Trace == 0 {
 		cfg.Trace = 32 << 10
 	}
-	c := &Connection{cfg: cfg, kick: make(chan struct{}, 1), results: map[uint64]func(client.Result){}, trace: newTrace(cfg.Trace)}
+	c := &Connection{cfg: cfg, kick: make(chan struct{}, 1), trace: newTrace(cfg.Trace)}
 	c.status = client.ConnStatus{
 		Name: cfg.Name, Kind: cfg.Sock.Kind, Confirmed: string(cfg.Policy.Confirmed), State: client.LinkOff.String(),
 		Remote: net.JoinHostPort(cfg.Sock.Host, strconv.Itoa(int(cfg.Sock.Port))), Since: cfg.Now(),
@@ -103,16 +104,14 @@ func New(cfg Config) *Connection {
 // Offer takes a message: it is in the queue when this returns nil. done is
 // called exactly once, when it is confirmed or dropped; nil is allowed.
 func (c *Connection) Offer(m client.Message, done func(client.Result)) (client.Held, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock() // a result must not come before its done is known
+	c.results.putting()
 	m, held, err := c.cfg.Queue.Put(m)
 	if err != nil {
+		c.results.put(0, nil)
 		return 0, err
 	}
 	c.accepted.Add(1)
-	if done != nil {
-		c.results[m.Seq] = done
-	}
+	c.results.put(m.Seq, done)
 	return held, nil
 }
 
@@ -120,18 +119,7 @@ func (c *Connection) Offer(m client.Message, done func(client.Result)) (client.H
 // The queue calls it outside of its lock; Offer may be under way.
 func (c *Connection) Dropped(seq uint64, reason string) {
 	c.dropped.Add(1)
-	go c.result(seq, client.Result{Reason: reason}) // Put may be calling us from within Offer
-}
-
-// result calls the message's done, once.
-func (c *Connection) result(seq uint64, r client.Result) {
-	c.mu.Lock()
-	done := c.results[seq]
-	delete(c.results, seq)
-	c.mu.Unlock()
-	if done != nil {
-		done(r)
-	}
+	c.results.drop(seq, client.Result{Reason: reason})
 }
 
 // SetNetwork tells what uplinks there are.
@@ -162,7 +150,7 @@ func (c *Connection) Status() client.ConnStatus {
 	c.mu.Lock()
 	s := c.status
 	c.mu.Unlock()
-	s.Accepted, s.Dropped = c.accepted.Load(), c.dropped.Load()
+	s.Accepted, s.Acknowledged, s.Dropped = c.accepted.Load(), c.confirmed.Load(), c.dropped.Load()
 	s.Panics = max(0, int(c.runs.Load())-1)
 	return s
 }

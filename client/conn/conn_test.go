@@ -18,6 +18,7 @@ import (
 	"luatnetd/client"
 	"luatnetd/client/sock"
 	"luatnetd/internal/bind"
+	"luatnetd/internal/task"
 	"luatnetd/netif"
 )
 
@@ -207,7 +208,7 @@ func started(t *testing.T, s *server, change func(*Config)) *stage {
 	st.Connection = New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	st.cancel = cancel
-	go func() { st.ended <- st.Run(ctx) }()
+	go func() { st.ended <- task.Guard(ctx, st.Run) }()
 	t.Cleanup(func() {
 		cancel()
 		select {

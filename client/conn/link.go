@@ -17,11 +17,11 @@ const (
 // dial connects in a goroutine of its own.
 func (r *runner) dial(o client.Order) {
 	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Policy.Connect)
-	l := &link{id: o.Link, cancel: cancel}
+	route, ok := r.route(o.Uplink)
+	l := &link{id: o.Link, cancel: cancel, route: route}
 	r.links[o.Link] = l
 	r.trace.note(r.cfg.Now(), "link %d: dial %s through %s", o.Link, r.status.Remote, o.Uplink)
-	route, ok := r.route(o.Uplink)
-	r.wg.Go(func() {
+	r.spawn(func() {
 		ev := dialed{l: l, err: errGone}
 		if ok {
 			ev.conn, ev.err = sock.Dial(ctx, r.cfg.Sock, route, &r.cache, func(st client.State) { r.post(progress{l, st}) })
@@ -72,14 +72,14 @@ func (r *runner) read(l *link) {
 // send puts writes on the link; a writer runs while there are any.
 func (r *runner) send(l *link, writes []client.Write) {
 	for _, w := range writes {
-		r.trace.data(r.cfg.Now(), '>', w.Bytes)
+		r.trace.sent(r.cfg.Now(), w)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.writes = append(l.writes, writes...)
 	if !l.writing {
 		l.writing = true
-		r.wg.Go(func() { r.write(l) })
+		r.spawn(func() { r.write(l) })
 	}
 }
 
@@ -122,34 +122,43 @@ func (l *link) batch(buf []byte, single bool) (tokens []uint64, data []byte) {
 	return tokens, buf
 }
 
-// close ends a link, in order or by force; its goroutines end by themselves.
+// close ends a link, in order or by force; its goroutines end by themselves. In
+// order means that our side is closed, and that the reader goes on until the
+// other end has closed, too, or the time is over.
 func (r *runner) close(l *link, force bool) {
-	delete(r.links, l.id)
 	l.cancel()
-	if l.conn == nil {
-		return
-	}
-	if force {
-		_ = l.conn.Abort()
-		return
-	}
-	conn, limit := l.conn, r.cfg.Policy.Close
-	r.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), limit)
-		defer cancel()
-		if conn.Shut(ctx) != nil {
-			_ = conn.Abort()
+	if l.conn != nil && !force && !l.shut {
+		l.shut = true
+		if l.conn.CloseWrite() == nil {
+			time.AfterFunc(r.cfg.Policy.Close, func() { _ = l.conn.Abort() })
+			return
 		}
-	})
+	}
+	delete(r.links, l.id)
+	if l.conn != nil {
+		_ = l.conn.Abort()
+	}
 }
 
 // end closes everything in order and waits for the goroutines.
 func (r *runner) end() {
 	panicked := recover()
-	if r.ctx != nil && panicked == nil {
+	if r.ctx == nil {
+		if panicked != nil {
+			panic(panicked)
+		}
+		return
+	}
+	if panicked == nil {
 		r.do(r.session.Stop(r.cfg.Now()))
 	}
+	r.mu.Lock()
+	r.before = r.before.Add(r.session.Counters())
+	r.mu.Unlock()
 	for _, l := range r.links {
+		if l.conn != nil && l.shut {
+			continue // what was sent must not die with a reset: its time is bounded
+		}
 		r.close(l, true)
 	}
 	done := make(chan struct{})
@@ -163,8 +172,15 @@ func (r *runner) end() {
 		case <-limit.C:
 			waiting = false // a sink that never returns must not hold the daemon
 		case ev := <-r.inbox: // whoever still has something to say
-			if d, ok := ev.(dialed); ok && d.conn != nil {
-				_ = d.conn.Abort()
+			switch ev := ev.(type) {
+			case dialed:
+				if ev.conn != nil {
+					_ = ev.conn.Abort()
+				}
+			case received:
+				ev.next <- struct{}{}
+			case broken:
+				_ = ev.l.conn.Abort()
 			}
 		}
 	}

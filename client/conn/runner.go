@@ -7,6 +7,7 @@ import (
 
 	"luatnetd/client"
 	"luatnetd/client/sock"
+	"luatnetd/internal/task"
 )
 
 // Acknowledgements are asked for at this pace, half a round trip within limits.
@@ -29,7 +30,7 @@ type runner struct {
 	up    string
 	timer *time.Timer
 	acks  *time.Timer
-	armed bool // TCP_USER_TIMEOUT is set
+	armed *link // the one whose TCP_USER_TIMEOUT is set, nil for none
 }
 
 // link is one socket. The loop owns it; its reader and writer only read conn.
@@ -37,6 +38,8 @@ type link struct {
 	id     int
 	conn   *sock.Conn // nil while it connects
 	cancel context.CancelFunc
+	route  sock.Route
+	shut   bool // closed by us in order: what still comes is delivered
 
 	mu      sync.Mutex // guards what follows
 	writes  []client.Write
@@ -68,7 +71,17 @@ type (
 		l   *link
 		err error
 	}
+	panicked struct{ err error }
 )
+
+// spawn runs f beside the loop. Its panic ends this run, nothing else.
+func (r *runner) spawn(f func()) {
+	r.wg.Go(func() {
+		if err := task.Guard(r.ctx, func(context.Context) error { f(); return nil }); err != nil {
+			r.post(panicked{err})
+		}
+	})
+}
 
 func (r *runner) loop(ctx context.Context) error {
 	r.ctx = ctx
@@ -86,6 +99,9 @@ func (r *runner) loop(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case ev := <-r.inbox:
+			if p, ok := ev.(panicked); ok {
+				return p.err
+			}
 			r.handle(ev)
 		case <-r.kick:
 			r.network()
@@ -93,11 +109,15 @@ func (r *runner) loop(ctx context.Context) error {
 		case <-r.acks.C:
 			r.acknowledged()
 		case <-r.timer.C:
+			r.session.SetValues(r.cfg.Values())
 			r.do(r.session.Tick(r.cfg.Now()))
 		}
 		for range cap(r.inbox) { // one turn answers all that has come
 			select {
 			case ev := <-r.inbox:
+				if p, ok := ev.(panicked); ok {
+					return p.err
+				}
 				r.handle(ev)
 				continue
 			default:
@@ -124,6 +144,13 @@ func (r *runner) network() {
 		r.do(r.session.Reconnect(now, why))
 	}
 	r.do(r.session.Network(now, v))
+	for _, l := range r.links {
+		if route, ok := r.route(l.route.Uplink); ok && !l.shut && route.Bind.Source != l.route.Bind.Source {
+			l.route = route
+			r.do(r.session.Reconnect(now, "uplink "+route.Uplink+" has another address"))
+			return
+		}
+	}
 }
 
 func (r *runner) handle(ev any) {
@@ -146,6 +173,11 @@ func (r *runner) handle(ev any) {
 		r.sink.next(ev.next)
 	case broken:
 		if r.links[ev.l.id] == ev.l {
+			if ev.l.shut {
+				r.do(r.session.Broken(now, ev.l.id, client.Cause{}))
+				r.close(ev.l, true)
+				return
+			}
 			cause := ev.l.conn.Cause(ev.err)
 			r.trace.note(now, "link %d: %s", ev.l.id, cause.Text)
 			r.do(r.session.Broken(now, ev.l.id, cause))
@@ -171,7 +203,8 @@ func (r *runner) dialed(now time.Time, ev dialed) {
 	}
 	ev.l.conn = ev.conn
 	r.trace.note(now, "link %d: %s, %s to %s", ev.l.id, client.OnLine, ev.conn.LocalAddr(), ev.conn.RemoteAddr())
-	r.wg.Go(func() { r.read(ev.l) })
+	r.spawn(func() { r.read(ev.l) })
+	r.session.SetValues(r.cfg.Values())
 	r.do(r.session.Dialed(now, ev.l.id, nil))
 }
 
@@ -196,19 +229,16 @@ func (r *runner) pace() {
 	id, waiting := r.session.Waiting()
 	l := r.links[id]
 	if !waiting || l == nil || l.conn == nil {
-		if r.armed {
-			r.acks.Stop()
-			r.armed = false
-			for _, l := range r.links {
-				if l.conn != nil {
-					_ = l.conn.SetUserTimeout(0)
-				}
-			}
-		}
+		l = nil
+	}
+	if r.armed == l {
 		return
 	}
-	if !r.armed {
-		r.armed = true
+	if r.armed != nil {
+		_ = r.armed.conn.SetUserTimeout(0) // it may be gone: no matter
+		r.acks.Stop()
+	}
+	if r.armed = l; l != nil {
 		_ = l.conn.SetUserTimeout(r.cfg.Policy.Confirm)
 		r.acks.Reset(min(max(l.conn.RTT()/2, ackMin), ackMax))
 	}
@@ -226,7 +256,7 @@ func (r *runner) acknowledged() {
 		return // the reader will hear of it
 	}
 	r.do(r.session.Acked(r.cfg.Now(), id, n))
-	if _, still := r.session.Waiting(); still && r.armed {
+	if _, still := r.session.Waiting(); still && r.armed == l {
 		r.acks.Reset(min(max(l.conn.RTT()/2, ackMin), ackMax))
 	}
 }
@@ -246,12 +276,17 @@ func (r *runner) do(orders []client.Order) {
 				r.close(l, o.Force)
 			}
 		case client.OrderConfirm:
-			if !o.Result.OK {
+			if !r.results.give(o.Seq, o.Result) {
+				break // the queue has dropped it meanwhile
+			}
+			if o.Result.OK {
+				r.confirmed.Add(1)
+			} else {
 				r.dropped.Add(1)
 			}
-			r.result(o.Seq, o.Result)
 		case client.OrderDone:
 			r.cfg.Queue.Done(o.Seq)
+			r.results.forget(o.Seq)
 		case client.OrderDeliver:
 			r.sink.put(r, client.Received{From: r.cfg.Name, Prefix: r.cfg.Prefix, Data: o.Data, At: time.Now()})
 		case client.OrderFeed:
@@ -265,9 +300,10 @@ func (r *runner) publish() {
 	st, since, uplink, cause := r.session.State()
 	n := r.session.Counters()
 	r.mu.Lock()
+	n = n.Add(r.before)
 	s := &r.status
 	s.State, s.Since, s.Uplink, s.LastError, s.LastCode = st.String(), since, uplink, cause.Text, cause.Code
-	s.Sent, s.Acknowledged, s.Resent, s.SentBytes, s.ReceivedBytes = n.Sent, n.Confirmed, n.Resent, n.SentBytes, n.ReceivedBytes
+	s.Sent, s.Resent, s.SentBytes, s.ReceivedBytes = n.Sent, n.Resent, n.SentBytes, n.ReceivedBytes
 	s.Connects, s.Failures, s.Breaks = n.Connects, n.Failures, n.Breaks
 	if l := r.newest(); l != nil && st == client.OnLine {
 		info := l.conn.Info()
@@ -287,7 +323,7 @@ func (r *runner) publish() {
 // newest is the link that is connected and was made last, nil for none.
 func (r *runner) newest() (best *link) {
 	for _, l := range r.links {
-		if l.conn != nil && (best == nil || l.id > best.id) {
+		if l.conn != nil && !l.shut && (best == nil || l.id > best.id) {
 			best = l
 		}
 	}

@@ -27,7 +27,7 @@ func (s *sink) put(r *runner, m client.Received) {
 	s.size += len(m.Data)
 	if !s.running {
 		s.running = true
-		r.wg.Go(func() { s.run(r) })
+		r.spawn(func() { s.run(r) })
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"luatnetd/client"
 )
 
 // traceData is how much of one piece of data a trace shows.
@@ -41,6 +43,16 @@ func stamp(now time.Time) string { return fmt.Sprintf("%12.6f ", float64(now.Uni
 
 func (t *trace) note(now time.Time, format string, args ...any) {
 	t.add(stamp(now) + fmt.Sprintf(format, args...))
+}
+
+// sent notes what is written. What may hold a password is not shown.
+func (t *trace) sent(now time.Time, w client.Write) {
+	if w.Hide > 0 {
+		t.note(now, "> %d bytes that are not shown", w.Hide)
+	}
+	if len(w.Bytes) > w.Hide {
+		t.data(now, '>', w.Bytes[w.Hide:])
+	}
 }
 
 // data notes bytes: '>' sent, '<' received.

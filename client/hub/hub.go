@@ -33,6 +33,7 @@ type Hub struct {
 	order   []string
 	targets map[string]Target
 	sinks   map[string]Sink
+	ears    map[string]func(client.Received)
 	routes  []Route
 }
 
@@ -74,6 +75,21 @@ func (h *Hub) SetSink(name string, s Sink) {
 		return
 	}
 	h.sinks[name] = s
+}
+
+// SetListener adds a listener that hears everything, whatever the routes say;
+// nil removes it. It must not wait.
+func (h *Hub) SetListener(name string, f func(client.Received)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ears == nil {
+		h.ears = map[string]func(client.Received){}
+	}
+	if f == nil {
+		delete(h.ears, name)
+		return
+	}
+	h.ears[name] = f
 }
 
 // SetRoutes replaces the routes; none means that everything goes everywhere.
@@ -134,6 +150,9 @@ func (h *Hub) Deliver(r client.Received) error {
 		if allowed(h.routes, r.From, name) {
 			to = append(to, s)
 		}
+	}
+	for _, f := range h.ears {
+		f(r)
 	}
 	h.mu.RUnlock()
 	var errs []error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"time"
 )
 
@@ -38,6 +37,8 @@ type Oneshot struct {
 	Dial func(ctx context.Context) (Conn, error)
 	// Confirm, if not nil, waits until the other end has everything.
 	Confirm func(ctx context.Context, c Conn) error
+	// Shut, if not nil, closes in order before the connection is dropped.
+	Shut    func(ctx context.Context, c Conn) error
 	Connect time.Duration // 30 s
 	Send    time.Duration // 15 s, confirmation included
 	Reply   time.Duration // 3 s
@@ -55,6 +56,7 @@ const (
 	shortConnect = 30 * time.Second
 	shortSend    = 15 * time.Second
 	shortReply   = 3 * time.Second
+	shortClose   = 5 * time.Second
 	// An answer in several parts is complete after this silence.
 	shortIdle = 50 * time.Millisecond
 	maxReply  = 64 << 10
@@ -81,7 +83,13 @@ func (o Oneshot) Do(ctx context.Context, data []byte) Answer {
 	if err := o.send(ctx, c, data); err != nil {
 		return Answer{Status: SendFalse, Err: err}
 	}
-	return Answer{Status: Sent, Reply: o.reply(ctx, c)}
+	a := Answer{Status: Sent, Reply: o.reply(ctx, c)}
+	if o.Shut != nil {
+		ctx, cancel := context.WithTimeout(ctx, shortClose)
+		defer cancel()
+		_ = o.Shut(ctx, c) // the answer is there: how the end went changes nothing
+	}
+	return a
 }
 
 func (o Oneshot) send(ctx context.Context, c Conn, data []byte) error {
@@ -116,9 +124,4 @@ func (o Oneshot) reply(ctx context.Context, c Conn) (all []byte) {
 		}
 	}
 	return all
-}
-
-// TimedOut reports whether an error is that of a passed deadline.
-func TimedOut(err error) bool {
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 }

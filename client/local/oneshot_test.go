@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strings"
@@ -77,6 +78,33 @@ func TestSC01Oneshot(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOneshotShuts: it is closed in order after the answer, within 5 s, and
+// not after a failure.
+func TestOneshotShuts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shut := 0
+		o := Oneshot{Shut: func(ctx context.Context, c Conn) error {
+			shut++
+			if end, ok := ctx.Deadline(); !ok || time.Until(end) != 5*time.Second {
+				t.Errorf("shut until %v", end)
+			}
+			_, err := c.Read(make([]byte, 1)) // still open
+			if !errors.Is(err, io.EOF) {
+				t.Errorf("read while shutting: %v", err)
+			}
+			return nil
+		}}
+		o.Dial = peerConn(func(c net.Conn) { _, _ = c.Read(make([]byte, 100)); fmt.Fprint(c, "x") })
+		if got := o.Do(t.Context(), []byte("data")); got.Status != Sent || shut != 1 {
+			t.Errorf("%+v, shut %d times", got, shut)
+		}
+		o.Dial = peerConn(func(net.Conn) {})
+		if got := o.Do(t.Context(), []byte("data")); got.Status != SendFalse || shut != 1 {
+			t.Errorf("%+v, shut %d times", got, shut)
+		}
+	})
 }
 
 // TestSC01Foreign: a foreign server answers.

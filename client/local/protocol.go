@@ -13,23 +13,24 @@ import (
 	"luatnetd/client/hub"
 )
 
-// The stream socket's protocol. A program says first what it wants, in one
-// line; no payload is ever looked at for commands:
+// The stream socket's protocol. A program just sends lines, each a message. One
+// that wants something else says so at the very beginning, in a line that
+// starts with a zero byte; nothing after that is ever looked at for commands:
 //
-//	send | recv | both, then " length" or nothing
+//	\0 send | recv | send length | recv length | both length
 //
-// After "send" or "both" each message is a line, or with "length" four bytes
-// (big endian) and as many bytes of data. Each is answered by one line, in
-// order. After "recv" or "both" what is received comes in the same framing;
-// with "both", answers and received data need "length": answers then are
-// frames whose first byte is 'a', received ones begin with 'r'.
+// With "length" a message is four bytes (big endian) and as many bytes of
+// data. Each message is answered by one line or frame, in order. After "recv"
+// or "both" what is received comes in the same framing; with "both" the first
+// byte of a frame is 'a' for an answer and 'r' for received data.
 type hello struct{ send, recv, length bool }
 
 // maxHello bounds the first line.
 const maxHello = 64
 
-var errHello = errors.New(`the first line must be "send", "recv", "send length", "recv length" or "both length"`)
+var errHello = errors.New(`after a zero byte the first line must be "send", "recv", "send length", "recv length" or "both length"`)
 
+// readHello reads the rest of the first line, after the zero byte.
 func readHello(r *bufio.Reader) (hello, error) {
 	line, err := readLine(r, maxHello)
 	if err != nil {

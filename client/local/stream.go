@@ -113,8 +113,12 @@ func (s *Stream) serve(ctx context.Context, conn *net.UnixConn) error {
 	return s.read(ctx, p, r)
 }
 
-// greet reads the first line; a program that says nothing does not stay.
+// greet finds out what the program wants: to send lines, if it does not say.
 func (s *Stream) greet(conn *net.UnixConn, r *bufio.Reader) (hello, error) {
+	if first, err := r.Peek(1); err != nil || first[0] != 0 {
+		return hello{send: true}, nil // read meets the same error
+	}
+	_, _ = r.Discard(1)
 	_ = conn.SetDeadline(time.Now().Add(writeTimeout))
 	h, err := readHello(r)
 	if err != nil {

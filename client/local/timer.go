@@ -21,7 +21,8 @@ type Timer struct {
 	// result starts it anew, so with several targets the slowest counts. While
 	// no result comes, because a queue waits for its uplink, nothing is sent.
 	Every time.Duration
-	Fixed bool // every Every, whatever the results
+	Fixed bool   // every Every, whatever the results
+	Text  string // sent instead of the counter, "" for the counter
 	Send  Send
 	Now   func() time.Time
 	Log   *slog.Logger // nil for none
@@ -67,6 +68,9 @@ func (t *Timer) send(results chan<- struct{}) bool {
 		}
 	}
 	m := client.Message{Source: t.Name, Data: strconv.AppendUint(nil, t.sent+1, 10), At: t.Now()}
+	if t.Text != "" {
+		m.Data = []byte(t.Text)
+	}
 	out, err := t.Send(m, done)
 	took := false
 	for _, o := range out {

@@ -59,19 +59,21 @@ func sends(t *testing.T, during time.Duration, run func(*hub.Hub) func(context.C
 func TestLC08Timer(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fixed   bool
+		text    string
 		targets []*slow
 		want    string
 	}{
-		"at once":            {false, []*slow{{}}, "timer=1@5s timer=2@10s timer=3@15s timer=4@20s"},
-		"after 2 s":          {false, []*slow{{after: 2 * time.Second}}, "timer=1@5s timer=2@12s timer=3@19s"},
-		"the slowest of 2":   {false, []*slow{{}, {after: 3 * time.Second}}, "timer=1@5s timer=2@13s timer=3@21s"},
-		"no result":          {false, []*slow{{after: time.Hour}}, "timer=1@5s"},
-		"fixed":              {true, []*slow{{after: time.Hour}}, "timer=1@5s timer=2@10s timer=3@15s timer=4@20s"},
-		"refused: once more": {false, []*slow{{err: errors.New("full")}}, "timer=1@5s timer=1@10s timer=1@15s timer=1@20s"},
+		"at once":            {false, "", []*slow{{}}, "timer=1@5s timer=2@10s timer=3@15s timer=4@20s"},
+		"after 2 s":          {false, "", []*slow{{after: 2 * time.Second}}, "timer=1@5s timer=2@12s timer=3@19s"},
+		"the slowest of 2":   {false, "", []*slow{{}, {after: 3 * time.Second}}, "timer=1@5s timer=2@13s timer=3@21s"},
+		"no result":          {false, "", []*slow{{after: time.Hour}}, "timer=1@5s"},
+		"fixed":              {true, "", []*slow{{after: time.Hour}}, "timer=1@5s timer=2@10s timer=3@15s timer=4@20s"},
+		"a text":             {true, "hi", []*slow{{}}, "timer=hi@5s timer=hi@10s timer=hi@15s timer=hi@20s"},
+		"refused: once more": {false, "", []*slow{{err: errors.New("full")}}, "timer=1@5s timer=1@10s timer=1@15s timer=1@20s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := sends(t, 22*time.Second, func(h *hub.Hub) func(context.Context) error {
-				return (&Timer{Name: "timer", Fixed: tt.fixed, Send: h.Send, Now: time.Now}).Run
+				return (&Timer{Name: "timer", Fixed: tt.fixed, Text: tt.text, Send: h.Send, Now: time.Now}).Run
 			}, tt.targets...)
 			if strings.Join(got, " ") != tt.want {
 				t.Errorf("got %q\nwant %q", strings.Join(got, " "), tt.want)

@@ -99,19 +99,20 @@ func TestStreamAnswers(t *testing.T) {
 		in      string
 		want    string
 	}{
-		"disk": {map[string]hub.Target{"a": &taker{held: client.Disk}}, "send\none\r\nrecv\n", "accepted disk 1\naccepted disk 2\n"},
+		"no hello": {map[string]hub.Target{"a": &taker{held: client.Run}}, "send\nrecv\n", "accepted run 1\naccepted run 2\n"},
+		"disk":     {map[string]hub.Target{"a": &taker{held: client.Disk}}, "\x00send\none\r\nrecv\n", "accepted disk 1\naccepted disk 2\n"},
 		"the weakest counts": {map[string]hub.Target{"a": &taker{held: client.Disk}, "b": &taker{held: client.Run}},
-			"send\nx", "accepted run 1\n"},
+			"\x00send\nx", "accepted run 1\n"},
 		"partly": {map[string]hub.Target{"a": &taker{held: client.Run}, "b": &taker{err: errors.New("queue\nfull")}},
-			"send\nx\n", "partly run 1 refused by b: queue full\n"},
-		"full":        {map[string]hub.Target{"b": &taker{err: errors.New("full")}}, "send\nx\n", "refused 1 b: full\n"},
-		"nobody":      {nil, "send\nx\n", "refused 1 message from app: no route leads to a connection or server\n"},
-		"too long":    {map[string]hub.Target{"a": &taker{}}, "send\n12345678901234567\nx\n", "refused 1 message over the size limit of 16 bytes\n"},
-		"as long":     {map[string]hub.Target{"a": &taker{}}, "send\n1234567890123456\r\n", "accepted memory 1\n"},
-		"empty":       {map[string]hub.Target{"a": &taker{}}, "send\n\n", "refused 1 empty message\n"},
-		"length":      {map[string]hub.Target{"a": &taker{}}, "send length\n\x00\x00\x00\x02a\n", "\x00\x00\x00\x11accepted memory 1"},
-		"huge length": {map[string]hub.Target{"a": &taker{}}, "send length\n\xff\xff\xff\xff", "\x00\x00\x00\x3drefused 1 4294967295 bytes: message over the size limit of 16"},
-		"no hello":    {nil, "GET / HTTP/1.0\r\n", "refused: " + errHello.Error() + "\n"},
+			"\x00send\nx\n", "partly run 1 refused by b: queue full\n"},
+		"full":        {map[string]hub.Target{"b": &taker{err: errors.New("full")}}, "\x00send\nx\n", "refused 1 b: full\n"},
+		"nobody":      {nil, "\x00send\nx\n", "refused 1 message from app: no route leads to a connection or server\n"},
+		"too long":    {map[string]hub.Target{"a": &taker{}}, "\x00send\n12345678901234567\nx\n", "refused 1 message over the size limit of 16 bytes\n"},
+		"as long":     {map[string]hub.Target{"a": &taker{}}, "\x00send\n1234567890123456\r\n", "accepted memory 1\n"},
+		"empty":       {map[string]hub.Target{"a": &taker{}}, "\x00send\n\n", "refused 1 empty message\n"},
+		"length":      {map[string]hub.Target{"a": &taker{}}, "\x00send length\n\x00\x00\x00\x02a\n", "\x00\x00\x00\x11accepted memory 1"},
+		"huge length": {map[string]hub.Target{"a": &taker{}}, "\x00send length\n\xff\xff\xff\xff", "\x00\x00\x00\x3drefused 1 4294967295 bytes: message over the size limit of 16"},
+		"bad hello":   {nil, "\x00GET / HTTP/1.0\r\n", "refused: " + errHello.Error() + "\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := socket(t, tt.targets)
@@ -135,13 +136,13 @@ func TestStreamReceives(t *testing.T) {
 	cfg := socket(t, map[string]hub.Target{"a": &taker{held: client.Run}})
 	s := NewStream(cfg)
 	background(t, cfg.Path, s.Run)
-	_, lines := dial(t, cfg.Path, "recv\n")
-	both, frames := dial(t, cfg.Path, "both length\n\x00\x00\x00\x01x")
+	_, lines := dial(t, cfg.Path, "\x00recv\n")
+	both, frames := dial(t, cfg.Path, "\x00both length\n\x00\x00\x00\x01x")
 	first := make([]byte, 4+1+len("accepted run 1"))
 	if _, err := io.ReadFull(frames, first); err != nil || string(first[4:]) != "aaccepted run 1" {
 		t.Fatalf("%q, %v", first, err)
 	}
-	_, lazy := dial(t, cfg.Path, "recv\n")
+	_, lazy := dial(t, cfg.Path, "\x00recv\n")
 	waitPeers(t, s, 3)
 	r := client.Received{Prefix: "recv from tcp server: ", Data: []byte("on")}
 	if err := s.Write(r); err != nil {
@@ -240,8 +241,8 @@ func TestPanicOfOneProgram(t *testing.T) {
 		return send(m, done)
 	}
 	background(t, cfg.Path, NewStream(cfg).Run)
-	good, answers := dial(t, cfg.Path, "send\n")
-	bad, _ := dial(t, cfg.Path, "send\nboom\n")
+	good, answers := dial(t, cfg.Path, "\x00send\n")
+	bad, _ := dial(t, cfg.Path, "\x00send\nboom\n")
 	if _, err := bad.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the program whose task broke read: %v", err)
 	}
@@ -271,7 +272,7 @@ func TestForeignPrograms(t *testing.T) {
 		}
 		return string(out)
 	}
-	if got := run("send\nhello\nworld\n", "-t5", "-", "UNIX-CONNECT:"+cfg.Path); got != "accepted disk 1\naccepted disk 2\n" {
+	if got := run("hello\nworld\n", "-t5", "-", "UNIX-CONNECT:"+cfg.Path); got != "accepted disk 1\naccepted disk 2\n" {
 		t.Errorf("stream: %q", got)
 	}
 	cfg.Path += "d"
@@ -291,15 +292,19 @@ func TestForeignPrograms(t *testing.T) {
 // FuzzProtocol: any bytes give messages within the limit or an error, never
 // more than came in.
 func FuzzProtocol(f *testing.F) {
-	f.Add([]byte("send\na\r\nb"), uint16(8))
-	f.Add([]byte("both length\n\x00\x00\x00\x03abc"), uint16(3))
-	f.Add([]byte("send length\n\xff\xff\xff\xff"), uint16(100))
+	f.Add([]byte("\x00send\na\r\nb"), uint16(8))
+	f.Add([]byte("\x00both length\n\x00\x00\x00\x03abc"), uint16(3))
+	f.Add([]byte("\x00send length\n\xff\xff\xff\xff"), uint16(100))
 	f.Add(bytes.Repeat([]byte("x"), 9000), uint16(4096))
 	f.Fuzz(func(t *testing.T, in []byte, limit uint16) {
 		r := bufio.NewReader(bytes.NewReader(in))
-		h, err := readHello(r)
-		if err != nil {
-			return
+		h := hello{send: true}
+		if len(in) > 0 && in[0] == 0 {
+			_, _ = r.Discard(1)
+			var err error
+			if h, err = readHello(r); err != nil {
+				return
+			}
 		}
 		total := 0
 		for {

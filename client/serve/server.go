@@ -23,7 +23,8 @@ type Config struct {
 	// BroadcastPort and Heartbeat are for UDP: 50000, 15 s; below 0 for none.
 	BroadcastPort uint16
 	Heartbeat     time.Duration
-	Quiet         bool          // no greeting and no heartbeat
+	NoGreeting    bool
+	NoPrefix      bool          // leaves out "send from <tag>: " before what sources send
 	Confirm       time.Duration // how long a client may take to acknowledge: 15 s
 	// Deliver takes what a client sent. It may wait: that slows this client.
 	Deliver func(client.Received) error
@@ -245,6 +246,9 @@ func (s *Server) Offer(m client.Message, done func(client.Result)) (client.Held,
 		if done != nil {
 			done(r)
 		}
+	}
+	if !s.cfg.NoPrefix {
+		m.Data = append([]byte(client.SendPrefix(m.Source)), m.Data...)
 	}
 	if s.cfg.Kind == client.UDP {
 		s.offerUDP(m, once)

@@ -64,7 +64,7 @@ func (s *Server) admit(conn *net.TCPConn) *peer {
 func (s *Server) attend(ctx context.Context, p *peer) {
 	defer context.AfterFunc(ctx, func() { p.close(errors.New("the server ends")) })()
 	s.cfg.Log.Info("client connected", "client", p.name, "addr", p.addr)
-	if !s.cfg.Quiet {
+	if !s.cfg.NoGreeting {
 		_ = p.put(job{data: []byte(client.Greeting(s.cfg.Many, p.name)), done: func(client.Result) {}})
 	}
 	var wg sync.WaitGroup

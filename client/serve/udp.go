@@ -32,13 +32,13 @@ func (s *Server) serveUDP(ctx context.Context, n Network) error {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	u := &datagrams{conn: conn, silence: client.Silence{Every: max(s.cfg.Heartbeat, 0)}}
-	if s.cfg.Quiet {
-		u.silence.Every = 0
-	}
 	s.setUDP(u)
 	defer s.setUDP(nil)
 	s.listening(conn.LocalAddr().String())
-	s.broadcast(u, client.GreetingUDP)
+	s.touch(u)
+	if !s.cfg.NoGreeting {
+		s.broadcast(u, client.GreetingUDP)
+	}
 	buf := make([]byte, maxDatagram)
 	for {
 		_ = conn.SetReadDeadline(s.due(u))
@@ -79,15 +79,17 @@ func (s *Server) heard(u *datagrams, from netip.AddrPort) {
 	u.silence.Traffic(time.Now())
 }
 
+// touch notes traffic.
+func (s *Server) touch(u *datagrams) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u.silence.Traffic(time.Now())
+}
+
 // broadcast says something to the whole LAN. It stays there: the socket is
 // bound to the device.
 func (s *Server) broadcast(u *datagrams, text string) {
-	s.mu.Lock()
-	u.silence.Traffic(time.Now()) // also if it fails: no heartbeat in a loop
-	s.mu.Unlock()
-	if s.cfg.Quiet {
-		return
-	}
+	s.touch(u) // also if it fails: no heartbeat in a loop
 	to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), s.cfg.BroadcastPort)
 	if _, err := u.conn.WriteToUDPAddrPort([]byte(text), to); err != nil {
 		s.cfg.Log.Debug("broadcast not sent", "text", text, "err", err)
@@ -122,8 +124,6 @@ func (s *Server) offerUDP(m client.Message, done func(client.Result)) {
 		done(notSent("send to %s: %v", to, err))
 		return
 	}
-	s.mu.Lock()
-	u.silence.Traffic(time.Now())
-	s.mu.Unlock()
+	s.touch(u)
 	done(client.Result{OK: true})
 }

@@ -51,15 +51,18 @@ func (c *Conn) cause(err error) client.Cause { return explain(err, c.cfg.TLS, c.
 
 func explain(err error, t *TLS, asked bool) client.Cause {
 	var already client.Cause
-	var dns *net.DNSError
+	var name *nameError
+	var own *ownError
 	var errno unix.Errno
 	switch {
 	case err == nil:
 		return client.Cause{}
 	case errors.As(err, &already):
 		return already
-	case errors.Is(err, ErrName):
-		return client.Cause{Code: client.CodeArgument, Text: err.Error()}
+	case errors.As(err, &name): // before errno: what DNS says is not what the server says
+		return name.cause()
+	case errors.As(err, &own):
+		return client.Cause{Code: client.CodeArgument, Text: own.Error(), Reached: true}
 	}
 	if text, ok := tlsSentence(err, t, asked); ok {
 		return client.Cause{Code: client.CodeAborted, Text: text, Reached: true}
@@ -76,11 +79,17 @@ func explain(err error, t *TLS, asked bool) client.Cause {
 		return client.Cause{Code: client.CodeClosed, Text: "the server has closed the connection", Reached: true}
 	case errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled):
 		return client.Cause{Code: client.CodeAborted, Text: "the connection was closed here"}
-	case errors.As(err, &dns):
-		return client.Cause{Code: client.CodeRoute, Text: dns.Error()}
 	}
 	return client.Cause{Code: client.CodeAborted, Text: err.Error()}
 }
+
+// ownError is a fault of our configuration or of its files, found after the
+// server was reached. No network is to blame, so it counts as reached: the
+// network watchdog must not reboot for it.
+type ownError struct{ err error }
+
+func (e *ownError) Error() string { return e.err.Error() }
+func (e *ownError) Unwrap() error { return e.err }
 
 // named adds the address that an error is about.
 func named(c client.Cause, err error) client.Cause {
@@ -110,8 +119,6 @@ func tlsSentence(err error, t *TLS, asked bool) (string, bool) {
 	var invalid x509.CertificateInvalidError
 	var header tls.RecordHeaderError
 	switch {
-	case errors.Is(err, errPassword):
-		return err.Error() + "; set key_password", true
 	case errors.Is(err, errPin):
 		return err.Error(), true
 	case errors.As(err, &unknown):

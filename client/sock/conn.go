@@ -85,6 +85,30 @@ func (c *Conn) Acked() (uint64, error) {
 
 func (c *Conn) datagrams() bool { return c.cfg.Kind == client.UDP || c.cfg.Kind == client.DTLS }
 
+// Settled waits until everything written is acknowledged, or ctx ends.
+func (c *Conn) Settled(ctx context.Context) error {
+	want := c.Written()
+	tick := time.NewTicker(max(settledMin, c.RTT()/2))
+	defer tick.Stop()
+	for {
+		got, err := c.Acked()
+		if err == nil && got >= want {
+			return nil
+		}
+		if err = errors.Join(err, c.dead()); err != nil {
+			return c.cause(err)
+		}
+		select {
+		case <-ctx.Done():
+			return Cause(ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// settledMin is how often Settled looks, at most.
+const settledMin = 2 * time.Millisecond
+
 // RTT is the kernel's smoothed round-trip time, 0 where it has none.
 func (c *Conn) RTT() time.Duration {
 	var rtt time.Duration
@@ -113,6 +137,31 @@ func (c *Conn) SetUserTimeout(d time.Duration) error {
 	})
 }
 
+// dead reports whether the kernel has given the connection up (a reset, a
+// time-out), and why. Nobody else tells who only writes. The reason can be read
+// once (socket(7), SO_ERROR): a Read that comes later sees the end only.
+func (c *Conn) dead() error {
+	if c.datagrams() {
+		return nil
+	}
+	var gone error
+	err := c.control(func(fd int) error {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil || info.State != tcpClose {
+			return err
+		}
+		gone = io.EOF
+		if v, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); err == nil && v != 0 {
+			gone = unix.Errno(v)
+		}
+		return nil
+	})
+	return errors.Join(err, gone)
+}
+
+// tcpClose is TCP_CLOSE of the kernel's include/net/tcp_states.h.
+const tcpClose = 7
+
 func (c *Conn) control(f func(fd int) error) error {
 	sc, ok := c.wire.Conn.(syscall.Conn)
 	if !ok {
@@ -129,6 +178,26 @@ func (c *Conn) control(f func(fd int) error) error {
 	return inner
 }
 
+// CloseWrite says that nothing more is written: TLS's close-notify and FIN. What
+// the other end still sends can be read. Datagrams have no such end: it is an error.
+func (c *Conn) CloseWrite() error {
+	if c.datagrams() {
+		return errors.ErrUnsupported
+	}
+	_ = c.wire.SetWriteDeadline(time.Now().Add(closeNotify))
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		_ = t.CloseWrite()
+	}
+	t, ok := c.wire.Conn.(*net.TCPConn)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return t.CloseWrite()
+}
+
+// closeNotify bounds how long a full send buffer may hold up the end.
+const closeNotify = 100 * time.Millisecond
+
 // Shut closes in order: TLS's close-notify and FIN, then it reads until the
 // other end has closed, too, or ctx ends; then the socket is gone (libnet.close).
 func (c *Conn) Shut(ctx context.Context) error {
@@ -143,8 +212,11 @@ func (c *Conn) Shut(ctx context.Context) error {
 	if t, ok := c.wire.Conn.(*net.TCPConn); ok {
 		_ = t.CloseWrite()
 	}
-	_, err := io.Copy(io.Discard, c.wire)
-	return errors.Join(err, c.wire.Close())
+	if _, err := io.Copy(io.Discard, c.wire); err != nil {
+		// What is left unsent must not arrive after it was given up.
+		return errors.Join(err, c.Abort())
+	}
+	return c.wire.Close()
 }
 
 // Abort ends the connection with a reset, whatever is under way.

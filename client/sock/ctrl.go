@@ -147,9 +147,6 @@ func (c *Ctrl) Connect(ctx context.Context, timeout time.Duration) bool {
 // Listen waits for one client on the local port and becomes its connection
 // (libnet.listen with backlog 0). Keep-alive is as configured.
 func (c *Ctrl) Listen(ctx context.Context, timeout time.Duration) bool {
-	if !c.open(ctx) {
-		return false
-	}
 	ok := c.Accept(ctx, timeout)
 	c.mu.Lock()
 	l := c.listener
@@ -161,8 +158,15 @@ func (c *Ctrl) Listen(ctx context.Context, timeout time.Duration) bool {
 	return ok
 }
 
-// open makes the listener where there is none.
+// open makes the listener where there is none. It needs an uplink: without its
+// binding the port would be open to every network.
 func (c *Ctrl) open(ctx context.Context) bool {
+	if c.cfg.Kind != client.TCP {
+		return c.fail(client.Cause{Code: client.CodeArgument, Text: fmt.Sprintf("a server speaks tcp, not %s", c.cfg.Kind)})
+	}
+	if !c.WaitLink(ctx, 0) {
+		return false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.conn != nil {
@@ -184,11 +188,11 @@ func (c *Ctrl) open(ctx context.Context) bool {
 
 // Accept waits for the next client (socket.accept).
 func (c *Ctrl) Accept(ctx context.Context, timeout time.Duration) bool {
+	ctx, cancel := limit(ctx, timeout)
+	defer cancel()
 	if !c.open(ctx) {
 		return false
 	}
-	ctx, cancel := limit(ctx, timeout)
-	defer cancel()
 	c.set(client.Listening)
 	c.mu.Lock()
 	l := c.listener
@@ -207,15 +211,15 @@ func (c *Ctrl) Accept(ctx context.Context, timeout time.Duration) bool {
 	}
 	conn := &Conn{cfg: c.cfg, wire: &wire{Conn: raw}}
 	conn.Conn = conn.wire
+	if peer, err := netip.ParseAddrPort(raw.RemoteAddr().String()); err == nil {
+		conn.resolved = []netip.Addr{peer.Addr().Unmap()}
+	}
 	c.mu.Lock()
 	c.conn, c.last = conn, client.Cause{}
 	c.mu.Unlock()
 	c.set(client.OnLine)
 	return true
 }
-
-// acked is how often Tx looks whether everything has been acknowledged.
-const acked = 2 * time.Millisecond
 
 // Tx sends and waits until the other end's TCP has acknowledged every byte, or
 // the kernel has taken the datagram (libnet.tx): sent; or not sent because the
@@ -234,24 +238,11 @@ func (c *Ctrl) Tx(ctx context.Context, timeout time.Duration, data []byte) (sent
 	if _, err := conn.Write(data); err != nil {
 		return c.fail(conn.cause(err)), false
 	}
-	want := conn.Written()
-	tick := time.NewTicker(max(acked, conn.RTT()/2))
-	defer tick.Stop()
-	for {
-		got, err := conn.Acked()
-		if err == nil && got >= want {
-			c.onEvent(client.EventTxOK, true)
-			return true, false
-		}
-		if err != nil {
-			return c.fail(conn.cause(err)), false
-		}
-		select {
-		case <-ctx.Done():
-			return c.fail(ctx.Err()), false
-		case <-tick.C:
-		}
+	if err := conn.Settled(ctx); err != nil {
+		return c.fail(err), false
 	}
+	c.onEvent(client.EventTxOK, true)
+	return true, false
 }
 
 var unixNotConnected = client.Cause{Code: client.CodeNotConnected, Text: "not connected"}
@@ -266,16 +257,28 @@ func (c *Ctrl) online() *Conn {
 }
 
 // Wake ends a Wait (a message socket.EVENT to its task): with true as if data
-// had come, with false as a request to close.
+// had come, with false as a request to close, which takes the place of a
+// wake-up that nobody has seen yet.
 func (c *Ctrl) Wake(ok bool) {
-	select {
-	case c.wake <- ok:
-	default:
+	for {
+		select {
+		case c.wake <- ok:
+			return
+		default:
+		}
+		if ok {
+			return
+		}
+		select {
+		case <-c.wake:
+		default:
+		}
 	}
 }
 
 // Wait waits for data or the end of the connection (libnet.wait): (true, true)
-// something came, (true, false) the time is over, (false, false) it is broken.
+// something came, (true, false) the time is over, (false, false) it is broken
+// or its uplink is gone.
 func (c *Ctrl) Wait(ctx context.Context, timeout time.Duration) (alive, event bool) {
 	conn := c.online()
 	if conn == nil {
@@ -290,22 +293,32 @@ func (c *Ctrl) Wait(ctx context.Context, timeout time.Duration) (alive, event bo
 		_ = conn.SetReadDeadline(time.Unix(1, 0))
 		return <-read
 	}
-	select {
-	case err := <-read:
+	came := func(err error) (bool, bool) {
+		c.onEvent(client.EventData, err == nil)
 		if err != nil {
-			c.onEvent(client.EventData, false)
 			return c.fail(conn.cause(err)), false
 		}
-		c.onEvent(client.EventData, true)
 		return true, true
-	case ok := <-c.wake:
-		_ = halt()
-		return ok, ok
-	case <-ctx.Done():
-		if err := halt(); err == nil {
-			return true, true // data came at the last moment
+	}
+	for {
+		next := c.changed()
+		if _, ok := c.route(); !ok {
+			_ = halt()
+			return came(client.Cause{Code: client.CodeRoute, Text: "the uplink is down"})
 		}
-		return true, false
+		select {
+		case err := <-read:
+			return came(err)
+		case ok := <-c.wake:
+			_ = halt()
+			return ok, ok
+		case <-next:
+		case <-ctx.Done():
+			if err := halt(); err == nil || !isTimeout(err) {
+				return came(err) // it came at the last moment
+			}
+			return true, false
+		}
 	}
 }
 

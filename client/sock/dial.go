@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -45,7 +46,9 @@ func Dial(ctx context.Context, cfg Config, route Route, cache *Cache, onState fu
 		onState(client.ShakeHand)
 		if err := c.shake(ctx); err != nil {
 			_ = raw.Close()
-			return nil, c.cause(err)
+			cause := c.cause(err)
+			c.sslLog(logFaults, "TLS handshake failed", "error", cause.Text)
+			return nil, cause
 		}
 	}
 	onState(client.OnLine)
@@ -67,9 +70,12 @@ func dialAny(ctx context.Context, cfg Config, route Route, list []netip.Addr) (n
 		if next == len(list) {
 			return
 		}
-		addr := netip.AddrPortFrom(list[next], cfg.Port)
+		i := next
+		addr := netip.AddrPortFrom(list[i], cfg.Port)
 		next, open = next+1, open+1
 		wg.Go(func() {
+			ctx, cancel := share(ctx, cfg, len(list)-i)
+			defer cancel()
 			c, err := dialOne(ctx, cfg, route, addr)
 			results <- result{c, err}
 		})
@@ -105,6 +111,16 @@ func dialAny(ctx context.Context, cfg Config, route Route, list []netip.Addr) (n
 		}
 	}
 	return nil, best(errs)
+}
+
+// share is the part of the time that one address of those left may take where
+// they must go one after the other: a silent one must not use it up.
+func share(ctx context.Context, cfg Config, left int) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if cfg.LocalPort == 0 || !ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
 }
 
 // best is the error that says most: a server that answered beats silence.
@@ -144,7 +160,7 @@ func dialOne(ctx context.Context, cfg Config, route Route, addr netip.AddrPort) 
 			if err := tie(ctx, network, address, c); err != nil {
 				return err
 			}
-			return bindPort(c, source, addr.Addr().Is4(), cfg.LocalPort)
+			return bindPort(c, strings.HasPrefix(network, "tcp"), source, addr.Addr().Is4(), cfg.LocalPort)
 		}
 	}
 	c, err := d.DialContext(ctx, network, addr.String())
@@ -155,11 +171,14 @@ func dialOne(ctx context.Context, cfg Config, route Route, addr netip.AddrPort) 
 }
 
 // bindPort binds the local port. SO_REUSEADDR lets a reconnect take it while
-// the old connection is in TIME_WAIT.
-func bindPort(c syscall.RawConn, source netip.Addr, v4 bool, port uint16) error {
+// the old connection is in TIME_WAIT; with UDP it would let two sockets have the
+// port, and one take the other's datagrams.
+func bindPort(c syscall.RawConn, reuse bool, source netip.Addr, v4 bool, port uint16) error {
 	var inner error
 	err := c.Control(func(fd uintptr) {
-		inner = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+		if reuse {
+			inner = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+		}
 		var sa unix.Sockaddr
 		if v4 {
 			sa4 := &unix.SockaddrInet4{Port: int(port)}

@@ -4,5 +4,6 @@
 // acknowledged, and a cause in words for every end.
 //
 // Dial makes a connection, Conn is one. Ctrl is LuatOS's blocking interface on
-// top of them. Nothing here starts a goroutine that outlives its call.
+// top of them. Nothing here starts a goroutine that outlives its call, except for
+// DTLS, whose library keeps three until the connection is closed.
 package sock

@@ -18,7 +18,7 @@ import (
 func (c *Conn) shakeDTLS(ctx context.Context) error {
 	conf, err := c.dtlsConfig()
 	if err != nil {
-		return err
+		return &ownError{err}
 	}
 	d, err := dtls.Client(dtlsnet.PacketConnFromConn(c.wire), c.wire.RemoteAddr(), conf)
 	if err != nil {
@@ -54,7 +54,7 @@ func (c *Conn) dtlsConfig() (*dtls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf := &dtls.Config{ServerName: base.ServerName, RootCAs: base.RootCAs, InsecureSkipVerify: t.Insecure}
+	conf := &dtls.Config{ServerName: base.ServerName, RootCAs: base.RootCAs, InsecureSkipVerify: base.InsecureSkipVerify}
 	conf.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
 		var chain []*x509.Certificate
 		for _, r := range raw {
@@ -64,7 +64,8 @@ func (c *Conn) dtlsConfig() (*dtls.Config, error) {
 			}
 			chain = append(chain, cert)
 		}
-		return t.pinned(chain)
+		c.logChain(chain)
+		return c.checkPeer(base, chain)
 	}
 	if t.Cert != "" {
 		own, err := readPair(t.Cert, t.Key, t.Password)

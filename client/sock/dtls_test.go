@@ -3,9 +3,7 @@
 package sock
 
 import (
-	"context"
 	"io"
-	"net"
 	"os/exec"
 	"strings"
 	"testing"
@@ -66,30 +64,5 @@ func TestDTLSAgainstOpenSSL(t *testing.T) {
 				t.Errorf("info %+v", c.Info())
 			}
 		})
-	}
-}
-
-// freeUDP is a UDP port that nobody uses now.
-func freeUDP(t *testing.T) uint16 {
-	t.Helper()
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = pc.Close() }()
-	return uint16(pc.LocalAddr().(*net.UDPAddr).Port)
-}
-
-// dialSoon dials a server that is just starting.
-func dialSoon(t *testing.T, cfg Config) (*Conn, error) {
-	t.Helper()
-	for i := 0; ; i++ {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		c, err := Dial(ctx, cfg, Route{}, nil, nil)
-		cancel()
-		if err == nil || i == 5 || Cause(err).Code != client.CodeReset && Cause(err).Code != client.CodeTimeout {
-			return c, err
-		}
-		time.Sleep(200 * time.Millisecond)
 	}
 }

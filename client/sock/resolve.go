@@ -2,22 +2,30 @@ package sock
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
 	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"luatnetd/client"
 )
 
-// hedge is how long one DNS server is waited for before the next is asked, too.
-const hedge = time.Second
+const (
+	// hedge is how long one DNS server is waited for before the next is asked, too.
+	hedge = time.Second
+	// rounds is how often each server is asked: datagrams get lost, and LuatOS
+	// asks three times as well (0.9, 1.8 and 2.7 s).
+	rounds = 3
+	// patience is how long a name may take altogether.
+	patience = 5 * time.Second
+	// spare is the part of a time-out that the name may take where older
+	// addresses are known: the rest is for connecting to them.
+	spare = 3
+)
 
 // ErrName says that the name does not exist: asking again now is useless.
 var ErrName = errors.New("the name does not exist")
@@ -59,15 +67,55 @@ func Resolve(ctx context.Context, cfg Config, route Route, cache *Cache) ([]neti
 		return []netip.Addr{a.Unmap()}, nil
 	}
 	key := fmt.Sprintf("%s|%s|%t", route.Uplink, cfg.Host, cfg.IPv6)
-	list, err := lookup(ctx, cfg.Host, cfg.IPv6, route)
+	old := cache.get(key)
+	asking, cancel := hurry(ctx, old != nil)
+	defer cancel()
+	list, err := lookup(asking, cfg.Host, cfg.IPv6, route)
 	if err == nil {
 		cache.put(key, list)
 		return list, nil
 	}
-	if old := cache.get(key); old != nil && !errors.Is(err, ErrName) {
+	if old != nil && !errors.Is(err, ErrName) && ctx.Err() == nil {
 		return old, nil
 	}
-	return nil, fmt.Errorf("resolve %s through %s: %w", cfg.Host, uplinkName(route), err)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		err = ctx.Err() // the questions end with a time-out then
+	}
+	return nil, &nameError{host: cfg.Host, uplink: uplinkName(route), err: err}
+}
+
+// hurry is ctx, ended early enough to use what is known already.
+func hurry(ctx context.Context, known bool) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok || !known {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Until(end)/spare)
+}
+
+// nameError is a name that has no address. Whatever happened, it happened
+// between us and DNS: the server itself was neither asked nor reached.
+type nameError struct {
+	host, uplink string
+	err          error
+}
+
+func (e *nameError) Error() string {
+	return fmt.Sprintf("resolve %s through %s: %v", e.host, e.uplink, e.err)
+}
+func (e *nameError) Unwrap() error { return e.err }
+
+// cause explains it: the code of the reason, but never as an answer.
+func (e *nameError) cause() client.Cause {
+	switch {
+	case errors.Is(e.err, ErrName):
+		return client.Cause{Code: client.CodeArgument, Text: e.Error()}
+	case errors.Is(e.err, context.Canceled):
+		return client.Cause{Code: client.CodeAborted, Text: e.Error()}
+	case isTimeout(e.err):
+		return client.Cause{Code: client.CodeTimeout, Text: fmt.Sprintf("resolve %s through %s: no DNS server has answered in time", e.host, e.uplink)}
+	}
+	return client.Cause{Code: client.CodeRoute, Text: e.Error()}
 }
 
 func uplinkName(r Route) string {
@@ -113,152 +161,4 @@ func lookup(ctx context.Context, host string, ipv6 bool, route Route) ([]netip.A
 		return nil, err
 	}
 	return nil, fmt.Errorf("%w as an address", ErrName)
-}
-
-type answer struct {
-	list []netip.Addr
-	err  error
-}
-
-// ask asks one server after the other, each a little later, and takes the first
-// that knows.
-func ask(ctx context.Context, q dnsmessage.Question, route Route) ([]netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	answers := make(chan answer, len(route.DNS)) // capacity: nobody has to wait for us
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
-	next, open := 0, 0
-	start := func() {
-		if next == len(route.DNS) {
-			return
-		}
-		server := route.DNS[next]
-		next, open = next+1, open+1
-		wg.Go(func() {
-			list, err := exchange(ctx, q, server, route)
-			if err != nil && !errors.Is(err, ErrName) {
-				err = fmt.Errorf("DNS server %s: %w", server, err)
-			}
-			answers <- answer{list, err}
-		})
-	}
-	start()
-	timer := time.NewTicker(hedge)
-	defer timer.Stop()
-	var errs []error
-	for open > 0 {
-		select {
-		case a := <-answers:
-			open--
-			if a.err == nil || errors.Is(a.err, ErrName) {
-				return a.list, a.err
-			}
-			errs = append(errs, a.err)
-			start()
-		case <-timer.C:
-			start()
-		}
-	}
-	return nil, errors.Join(errs...)
-}
-
-// exchange asks one server by UDP and, for an answer that is cut, by TCP.
-func exchange(ctx context.Context, q dnsmessage.Question, server netip.AddrPort, route Route) ([]netip.Addr, error) {
-	id := uint16(rand.Uint32())
-	m := dnsmessage.Message{Header: dnsmessage.Header{ID: id, RecursionDesired: true}, Questions: []dnsmessage.Question{q}}
-	query, err := m.Pack()
-	if err != nil {
-		return nil, err
-	}
-	reply, err := overUDP(ctx, query, id, q, server, route)
-	if err != nil {
-		return nil, err
-	}
-	if reply.Truncated {
-		if reply, err = overTCP(ctx, query, server, route); err != nil {
-			return nil, err
-		}
-	}
-	return addresses(reply)
-}
-
-func overUDP(ctx context.Context, query []byte, id uint16, q dnsmessage.Question, server netip.AddrPort, route Route) (m dnsmessage.Message, err error) {
-	c, err := dialDNS(ctx, "udp", server, route)
-	if err != nil {
-		return m, err
-	}
-	defer func() { _ = c.Close() }()
-	if _, err := c.Write(query); err != nil {
-		return m, err
-	}
-	buf := make([]byte, 1500)
-	for {
-		n, err := c.Read(buf)
-		if err != nil {
-			return m, err
-		}
-		// Anything else is somebody's guess, not our answer (RFC 5452 §4).
-		if m.Unpack(buf[:n]) == nil && m.ID == id && m.Response && len(m.Questions) == 1 && sameQuestion(m.Questions[0], q) {
-			return m, nil
-		}
-	}
-}
-
-func sameQuestion(a, b dnsmessage.Question) bool {
-	return a.Type == b.Type && a.Class == b.Class && strings.EqualFold(a.Name.String(), b.Name.String())
-}
-
-func overTCP(ctx context.Context, query []byte, server netip.AddrPort, route Route) (m dnsmessage.Message, err error) {
-	c, err := dialDNS(ctx, "tcp", server, route)
-	if err != nil {
-		return m, err
-	}
-	defer func() { _ = c.Close() }()
-	if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(query))), query...)); err != nil {
-		return m, err
-	}
-	var size [2]byte
-	if _, err := io.ReadFull(c, size[:]); err != nil {
-		return m, err
-	}
-	buf := make([]byte, binary.BigEndian.Uint16(size[:]))
-	if _, err := io.ReadFull(c, buf); err != nil {
-		return m, err
-	}
-	return m, m.Unpack(buf)
-}
-
-func dialDNS(ctx context.Context, network string, server netip.AddrPort, route Route) (net.Conn, error) {
-	c, err := route.Bind.Dialer(0).DialContext(ctx, network, server.String())
-	if err != nil {
-		return nil, err
-	}
-	if end, ok := ctx.Deadline(); ok {
-		_ = c.SetDeadline(end)
-	}
-	context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) }) // a cancelled question ends at once
-	return c, nil
-}
-
-// addresses returns what an answer holds, whatever aliases lead there.
-func addresses(m dnsmessage.Message) ([]netip.Addr, error) {
-	switch m.RCode {
-	case dnsmessage.RCodeSuccess:
-	case dnsmessage.RCodeNameError:
-		return nil, ErrName
-	default:
-		return nil, fmt.Errorf("it answers %s", strings.TrimPrefix(m.RCode.String(), "RCode"))
-	}
-	var list []netip.Addr
-	for _, r := range m.Answers {
-		switch b := r.Body.(type) {
-		case *dnsmessage.AResource:
-			list = append(list, netip.AddrFrom4(b.A))
-		case *dnsmessage.AAAAResource:
-			list = append(list, netip.AddrFrom16(b.AAAA))
-		}
-	}
-	return list, nil
 }

@@ -10,6 +10,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -27,7 +29,7 @@ type TLS struct {
 	Cert, Key  string   // PEM files of our own certificate: mutual TLS
 	Password   string   // of an encrypted Key
 	ServerName string   // what the certificate must be for; "" for the host
-	Pins       []string // SHA-256 of the server's public key (SPKI), hex or base64; any of them
+	Pins       []string // SHA-256 of the server's public key (SPKI), hex or base64; any of them. See byPin
 	Insecure   bool     // nobody checks who the server is, except for Pins
 	MinVersion uint16   // tls.VersionTLS12 or above; 0 for 1.2
 	Suites     []string // TLS 1.2 suites by IANA name, also old ones; empty for Go's choice
@@ -36,6 +38,9 @@ type TLS struct {
 
 	Now     func() time.Time // the time that certificates are judged by; nil for the system clock
 	Trusted func() bool      // whether that time can be trusted; nil for yes
+
+	Log      *slog.Logger // nil for none
+	LogLevel int          // sslLog: 0 nothing, 1 faults, 2 what was agreed, 3 every detail; all as debug lines
 }
 
 func (t *TLS) now() time.Time {
@@ -58,7 +63,7 @@ func (c *Conn) shake(ctx context.Context) error {
 	}
 	conf, err := c.tlsConfig()
 	if err != nil {
-		return err
+		return &ownError{err}
 	}
 	t := tls.Client(c.wire, conf)
 	if err := t.HandshakeContext(ctx); err != nil {
@@ -66,7 +71,15 @@ func (c *Conn) shake(ctx context.Context) error {
 	}
 	c.Conn = t
 	c.describe(t.ConnectionState())
+	c.logAgreed(t.ConnectionState())
 	return nil
+}
+
+// byPin reports whether the pin takes the place of the certificate's names: the
+// server is addressed by IP, and its certificate has no IP in it, as is usual.
+// A CA, if there is one, must still have signed it.
+func (c *Conn) byPin() bool {
+	return len(c.cfg.TLS.Pins) > 0 && c.cfg.TLS.ServerName == "" && net.ParseIP(c.cfg.Host) != nil
 }
 
 // tlsConfig builds the configuration from the files as they are now.
@@ -93,16 +106,41 @@ func (c *Conn) tlsConfig() (*tls.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own, nil }
+		conf.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			c.logAsked(r, true)
+			return own, nil
+		}
 		c.warn("our certificate "+t.Cert, own.Leaf)
 	} else {
-		conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		conf.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			c.logAsked(r, false)
 			c.askedFor = true // TLS 1.3 refuses only after the handshake
 			return &tls.Certificate{}, nil
 		}
 	}
-	conf.VerifyConnection = func(s tls.ConnectionState) error { return t.pinned(s.PeerCertificates) }
+	if c.byPin() {
+		conf.InsecureSkipVerify = true // checkPeer does it, without the name
+	}
+	conf.VerifyConnection = func(s tls.ConnectionState) error {
+		c.logChain(s.PeerCertificates)
+		return c.checkPeer(conf, s.PeerCertificates)
+	}
 	return conf, nil
+}
+
+// checkPeer checks the pins and, where they stand for the name, the chain.
+func (c *Conn) checkPeer(conf *tls.Config, chain []*x509.Certificate) error {
+	t := c.cfg.TLS
+	if c.byPin() && conf.RootCAs != nil && !t.Insecure && len(chain) > 0 {
+		opts := x509.VerifyOptions{Roots: conf.RootCAs, CurrentTime: t.now(), Intermediates: x509.NewCertPool()}
+		for _, cert := range chain[1:] {
+			opts.Intermediates.AddCert(cert)
+		}
+		if _, err := chain[0].Verify(opts); err != nil {
+			return err
+		}
+	}
+	return t.pinned(chain)
 }
 
 // pinned compares the server's key with the pins.
@@ -168,7 +206,10 @@ func (c *Conn) warn(whose string, cert *x509.Certificate) {
 		return
 	}
 	if left := cert.NotAfter.Sub(c.cfg.TLS.now()); left < expiryWarning {
-		c.info.Warning = fmt.Sprintf("%s ends in %d days, on %s", whose, max(0, int(left.Hours()/24)), cert.NotAfter.Format(time.DateOnly))
+		if c.info.Warning != "" {
+			c.info.Warning += "; "
+		}
+		c.info.Warning += fmt.Sprintf("%s ends in %d days, on %s", whose, max(0, int(left.Hours()/24)), cert.NotAfter.Format(time.DateOnly))
 	}
 }
 

@@ -33,7 +33,7 @@ func run(args []string) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errSilent):
+	case errors.Is(err, errSilent), errors.Is(err, errNotSent):
 		return exitFailed
 	case errors.Is(err, ctl.ErrNotRunning):
 		fmt.Fprintf(os.Stderr, "%v\nhint: start it with \"systemctl start luatnetd\", \"/etc/init.d/luatnetd start\" or \"luatnetd run\"\n", err)

@@ -95,7 +95,15 @@ func checkText(file string, cfg *config.Config, problems config.Problems) string
 	if n := len(problems); n > 0 {
 		return fmt.Sprintf("%v\n%s\n", problems, count(n, "problem"))
 	}
-	return fmt.Sprintf("%s: good, %s and %s\n", file, count(len(cfg.Uplinks), "uplink"), count(len(cfg.LANs), "LAN"))
+	text := ""
+	for _, w := range cfg.Warnings() {
+		text += w.String() + "\n"
+	}
+	text += fmt.Sprintf("%s: good, %s and %s", file, count(len(cfg.Uplinks), "uplink"), count(len(cfg.LANs), "LAN"))
+	if n := len(cfg.Connections); n > 0 {
+		text += ", " + count(n, "connection")
+	}
+	return text + "\n"
 }
 
 func count(n int, what string) string {

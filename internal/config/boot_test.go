@@ -82,6 +82,13 @@ func TestBootDropsTheEntry(t *testing.T) {
 		{"forward", "[[port_forward]]\nname = \"bad\"\nproto = \"tcp\"\nport = 0\nto = \"192.168.5.10\"\n", "config-forward-dropped", "bad"},
 		{"allow", "[[firewall.allow]]\nfrom = \"nobody\"\nto = \"lan\"\n", "config-allow-dropped", "#1"},
 		{"LAN without ports", "[[lan]]\nname = \"bad\"\n", "config-lan-dropped", "bad"},
+		{"connection without host", "[[connection]]\nname = \"bad\"\nport = 1\n", "config-connection-dropped", "bad"},
+		{"connection with a bad section", "[[connection]]\nname = \"bad\"\nhost = \"h\"\nport = 1\n[connection.keepalive]\ncount = 0\n", "config-connection-dropped", "bad"},
+		{"connection with an unknown key", "[[connection]]\nname = \"bad\"\nhost = \"h\"\nport = 1\nhots = 1\n", "config-connection-dropped", "bad"},
+		{"serial", "[[serial]]\ndevice = \"ttyS0\"\n", "config-source-dropped", "#1"},
+		{"server on an uplink", "[[server]]\nname = \"bad\"\nlan = \"wan\"\n", "config-server-dropped", "bad"},
+		{"oneshot of nobody", "[[oneshot]]\nname = \"bad\"\nconnection = \"gone\"\n", "config-source-dropped", "bad"},
+		{"time", "[time]\nport = 0\n", "config-key-ignored", ""},
 		{"unknown section", "[metrics]\nport = 1\n", "config-key-ignored", ""},
 		{"later section", "[[radio]]\nname = \"r\"\n", "config-section-ignored", ""},
 		{"firewall", "[firewall]\nicmp_rate = \"many\"\n", "config-key-ignored", ""},
@@ -159,7 +166,7 @@ func TestBootAnyLineSpoiled(t *testing.T) {
 		for _, value := range []string{"1979-05-27", `"\u0001"`, "[[1]]", "{x = 1}", "-1"} {
 			spoiled := append([]string(nil), lines...)
 			spoiled[i] = key + " = " + value
-			if key == "text" && value[0] == '"' {
+			if (key == "text" || key == "delimiter" || key == "key_password") && value[0] == '"' {
 				continue // any text will do
 			}
 			cfg, dropped, err := ParseBoot("x", []byte(strings.Join(spoiled, "\n")))
@@ -175,6 +182,35 @@ func TestBootAnyLineSpoiled(t *testing.T) {
 				t.Errorf("%s in line %d: uplinks %+v", spoiled[i], i+1, cfg.Uplinks)
 			}
 		}
+	}
+}
+
+// TestBootRoutesNeverOpen: where routes were written and cannot be read,
+// nothing passes; no route at all would let everything go everywhere.
+func TestBootRoutesNeverOpen(t *testing.T) {
+	const cloud = "version = 1\n[[connection]]\nname = \"cloud\"\nhost = \"h\"\nport = 1\n"
+	for _, text := range []string{"[[route]]\nfrom = 5\n", "[[route]]\nform = [\"ctl\"]\n", "[[route]]\nfrom = [\"gone\"]\n", "route = 5\n"} {
+		if strings.HasPrefix(text, "route") {
+			text = strings.Replace(cloud, "version = 1\n", "version = 1\n"+text, 1)
+		} else {
+			text = cloud + text
+		}
+		cfg, dropped, err := ParseBoot("x", []byte(text))
+		if err != nil || len(dropped) != 1 || len(cfg.Routes) != 1 || len(cfg.Routes[0].From) != 1 || cfg.Routes[0].From[0] == "ctl" {
+			t.Errorf("%q: %v, %v, %+v", text, err, dropped, cfg)
+		}
+	}
+	if cfg := mustParse(t, cloud); cfg.Routes != nil {
+		t.Errorf("routes without a route: %v", cfg.Routes)
+	}
+}
+
+// TestBootConnectionWaitsForItsUplink where that was left out: it must not
+// leave by another one.
+func TestBootConnectionWaitsForItsUplink(t *testing.T) {
+	cfg, dropped, err := ParseBoot("x", []byte("version = 1\n[[uplink]]\nname = \"u\"\n[[connection]]\nname = \"c\"\nhost = \"h\"\nport = 1\nuplink = \"u\"\n"))
+	if err != nil || len(dropped) != 2 || dropped[1].Code() != "config-upstream-missing" || len(cfg.Connections) != 1 || cfg.Connections[0].Uplink != "u" {
+		t.Fatalf("%v, %v, %+v", err, dropped, cfg)
 	}
 }
 

@@ -13,6 +13,7 @@ const maxOwnUpstream = 29
 // and a LAN want the same thing, the LAN keeps it, for it must never fail.
 func (c *checker) cross() {
 	c.names()
+	c.clientNames()
 	c.giveNames()
 	c.devices()
 	c.giveAddresses()
@@ -151,6 +152,7 @@ func (c *checker) refs() {
 		}
 	}
 	c.forwards()
+	c.clientRefs()
 	for i := range c.raw.Firewall.Allow {
 		if a, ok := c.allow(&c.raw.Firewall.Allow[i]); ok {
 			c.cfg.Firewall.Allow = append(c.cfg.Firewall.Allow, a)

@@ -26,11 +26,31 @@ type Config struct {
 	State    State
 	Control  Control
 	OnStop   string // "keep" or "clean"
+
+	Connections []Connection
+	Serials     []Serial
+	Timers      []Timer
+	Reports     []Report
+	Locals      []Local
+	Servers     []Server
+	OneShots    []OneShot
+	Routes      []Route // none: everything goes everywhere
+	Watchdog    Watchdog
+	Time        Time
+	Queue       QueueDirs
 }
 
 // Empty reports whether the file configures nothing: neither an uplink nor a
-// LAN. The daemon then changes nothing and says what to do next.
-func (c *Config) Empty() bool { return len(c.Uplinks) == 0 && len(c.LANs) == 0 }
+// LAN nor a connection. The daemon then changes nothing and says what to do
+// next. Connections alone are something: they leave by the routes that
+// somebody else has made.
+func (c *Config) Empty() bool {
+	return len(c.Uplinks) == 0 && len(c.LANs) == 0 && len(c.Connections) == 0
+}
+
+// Gateway reports whether c has an uplink or a LAN, so that addresses, routes
+// and firewall are ours. Connections alone change nothing in the kernel.
+func (c *Config) Gateway() bool { return len(c.Uplinks) > 0 || len(c.LANs) > 0 }
 
 // Uplink returns the uplink called name, nil if there is none.
 func (c *Config) Uplink(name string) *Uplink {

@@ -111,6 +111,7 @@ func (d decoder) leaf(n *node, f reflect.Value, tag reflect.StructTag) {
 		return
 	}
 	ok := false
+	n.secret = tag.Get("secret") != ""
 	switch p := f.Addr().Interface().(type) {
 	case *val[string]:
 		if p.V, ok = d.text(n, tag); ok {

@@ -10,6 +10,7 @@ import (
 // Words for people, used by several checks.
 const (
 	wantName   = "1 to 24 of a-z, 0-9, _ and -, not starting with -"
+	wantTag    = "1 to 24 letters, digits, _ and -, not starting with -"
 	wantDevice = "the name of a network device, at most 15 characters"
 	wantHost   = "1 to 63 letters, digits and -, not starting or ending with -"
 	wantAddr4  = "an IPv4 address such as 192.168.5.10"
@@ -30,6 +31,10 @@ func only(s, extra string) bool {
 func validName(s string) bool {
 	return len(s) >= 1 && len(s) <= 24 && s[0] != '-' && only(s, "_-")
 }
+
+// validTag reports whether s may be the tag of a source or sink: it stands in
+// "send from TAG: ". LuatOS has "Aircloud_main", so capitals are allowed.
+func validTag(s string) bool { return validName(strings.ToLower(s)) }
 
 func nameHint(s string) string {
 	if low := strings.ToLower(s); low != s && validName(low) {

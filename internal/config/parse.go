@@ -8,14 +8,14 @@ import (
 	"slices"
 )
 
-// ErrEmpty is ParseBoot's answer to a file that configures nothing: neither an
-// uplink nor a LAN. It is no mistake, just the start: the daemon changes
+// ErrEmpty is ParseBoot's answer to a file that configures nothing: no uplink, no
+// LAN and no connection. It is no mistake, just the start: the daemon changes
 // nothing and says what to do next.
-var ErrEmpty = errors.New("the file configures neither an uplink nor a LAN")
+var ErrEmpty = errors.New("the file configures neither an uplink nor a LAN nor a connection")
 
-// ErrUnusable is ParseBoot's answer to a file whose every uplink and LAN had
-// to be left out.
-var ErrUnusable = errors.New("no uplink and no LAN of the file can be used")
+// ErrUnusable is ParseBoot's answer to a file whose every uplink, LAN and
+// connection had to be left out.
+var ErrUnusable = errors.New("no uplink, no LAN and no connection of the file can be used")
 
 // Parse reads a configuration. file is only repeated in problems. Either the
 // configuration is returned or all that is wrong with it, sorted by line; not
@@ -164,4 +164,5 @@ func (c *checker) entries() {
 	cfg.Failover = c.failover(&raw.Failover)
 	cfg.State = c.state(&raw.State)
 	cfg.Control = c.control(&raw.Control)
+	c.clientEntries()
 }

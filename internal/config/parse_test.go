@@ -65,6 +65,12 @@ ports = ["eth1"]
 		State:    State{Dir: "/var/lib/luatnetd", MarkMask: 0x3f00},
 		Control:  Control{Socket: "/run/luatnetd/control.sock"},
 		OnStop:   "keep",
+		Watchdog: Watchdog{Timeout: 180 * time.Second, Grace: 3 * time.Second, MaxWait: time.Hour, RebootsPerDay: 3, Device: "/dev/watchdog",
+			Ladder: []Step{{"reconnect", 30 * time.Second}, {"probe", 15 * time.Second}, {"bounce", time.Minute},
+				{"modem", 2 * time.Minute}, {"restart", time.Minute}, {"reboot", 5 * time.Minute}}},
+		Time: Time{Enabled: true, Servers: []string{"ntp.aliyun.com", "ntp.ntsc.ac.cn", "time1.cloud.tencent.com"}, Port: 123,
+			Timeout: 2 * time.Second, Retry: 10 * time.Second, Interval: time.Hour},
+		Queue: QueueDirs{DiskDir: "/var/lib/luatnetd/queue", RunDir: "/run/luatnetd/queue"},
 	}
 	if diff := cmp.Diff(want, got, equal...); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

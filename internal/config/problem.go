@@ -20,18 +20,22 @@ type Scope string
 
 // The scopes, from large to small.
 const (
-	ScopeFile    Scope = "file"
-	ScopeLAN     Scope = "lan"
-	ScopeUplink  Scope = "uplink"
-	ScopeForward Scope = "forward"
-	ScopeAllow   Scope = "allow"
-	ScopeHost    Scope = "host"
-	ScopeOption  Scope = "option"
-	ScopeSection Scope = "section"
-	ScopeKey     Scope = "key"
-	ScopeItem    Scope = "item"
-	ScopeName    Scope = "upstream"
-	ScopeLease   Scope = "lease" // of CheckLeased only
+	ScopeFile       Scope = "file"
+	ScopeLAN        Scope = "lan"
+	ScopeUplink     Scope = "uplink"
+	ScopeForward    Scope = "forward"
+	ScopeAllow      Scope = "allow"
+	ScopeHost       Scope = "host"
+	ScopeOption     Scope = "option"
+	ScopeConnection Scope = "connection"
+	ScopeSource     Scope = "source" // [[serial]], [[timer]], [[report]], [[local]], [[oneshot]]
+	ScopeServer     Scope = "server"
+	ScopeRoute      Scope = "route"
+	ScopeSection    Scope = "section"
+	ScopeKey        Scope = "key"
+	ScopeItem       Scope = "item"
+	ScopeName       Scope = "upstream"
+	ScopeLease      Scope = "lease" // of CheckLeased only
 )
 
 // ScopeText is a scope and what ParseBoot does about it, in a sentence.
@@ -50,10 +54,14 @@ func Scopes() []ScopeText {
 		{ScopeAllow, "one [[firewall.allow]] is left out"},
 		{ScopeHost, "one [[lan.dhcp.host]] is left out"},
 		{ScopeOption, "one [[lan.dhcp.option]] is left out"},
+		{ScopeConnection, "one [[connection]] is left out"},
+		{ScopeSource, "one [[serial]], [[timer]], [[report]], [[local]] or [[oneshot]] is left out"},
+		{ScopeServer, "one [[server]] is left out"},
+		{ScopeRoute, "one [[route]] is left out: what it let pass does not pass"},
 		{ScopeSection, "a section that comes with a later version is left out"},
 		{ScopeKey, "one key is left out, its default is used; metered and isolate_lans are then true, the safe side"},
 		{ScopeItem, "one entry of a list is left out"},
-		{ScopeName, "an entry of a LAN's upstream names no uplink that can be used: it is kept, so the LAN rejects rather than leave by another uplink"},
+		{ScopeName, "an entry of a LAN's upstream, or the uplink of a connection, names no uplink that can be used: it is kept, so that nothing leaves by another uplink"},
 		{ScopeLease, "while running: an uplink was offered an address whose subnet overlaps a LAN; it is not used"},
 	}
 }

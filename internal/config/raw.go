@@ -46,6 +46,18 @@ type rawConfig struct {
 	Failover rawFailover  `toml:"failover"`
 	State    rawState     `toml:"state"`
 	Control  rawControl   `toml:"control"`
+
+	Connections []rawConnection `toml:"connection"`
+	Serials     []rawSerial     `toml:"serial"`
+	Timers      []rawTimer      `toml:"timer"`
+	Reports     []rawReport     `toml:"report"`
+	Locals      []rawLocal      `toml:"local"`
+	Servers     []rawServer     `toml:"server"`
+	OneShots    []rawOneShot    `toml:"oneshot"`
+	Routes      []rawRoute      `toml:"route"`
+	Watchdog    rawWatchdog     `toml:"watchdog"`
+	Time        rawTime         `toml:"time"`
+	Queue       rawQueueDirs    `toml:"queue"`
 }
 
 type rawUplink struct {

@@ -75,6 +75,14 @@ var entries = map[string]Scope{
 	"lan.dhcp.option": ScopeOption,
 	"port_forward":    ScopeForward,
 	"firewall.allow":  ScopeAllow,
+	"connection":      ScopeConnection,
+	"serial":          ScopeSource,
+	"timer":           ScopeSource,
+	"report":          ScopeSource,
+	"local":           ScopeSource,
+	"oneshot":         ScopeSource,
+	"server":          ScopeServer,
+	"route":           ScopeRoute,
 }
 
 // identity are the keys of an uplink or LAN that say which network it is: no
@@ -138,7 +146,7 @@ func entryName(n *node) string {
 			continue
 		}
 		part := fmt.Sprintf("#%d", slices.Index(n.parent.items, n)+1)
-		if name := n.child("name"); name != nil && name.kind == kindString && (validName(name.text) || validHostname(name.text)) {
+		if name := n.child("name"); name != nil && name.kind == kindString && (validName(name.text) || validHostname(name.text) || validTag(name.text)) {
 			part = name.text
 		}
 		parts = append(parts, part)

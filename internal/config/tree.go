@@ -36,6 +36,7 @@ type node struct {
 	items    []*node // members of a table in order of the file, or items of a list
 	byKey    map[string]*node
 	cut      bool // left out by ParseBoot
+	secret   bool // never shown
 	forgiven bool // wrong, reported, and read as it was meant by ParseBoot
 }
 
@@ -62,6 +63,9 @@ func (n *node) add(c *node) *node {
 
 // shown is the value as a problem repeats it.
 func (n *node) shown() string {
+	if n.secret {
+		return "a secret"
+	}
 	switch n.kind {
 	case kindString:
 		return quote(n.text)

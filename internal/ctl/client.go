@@ -126,7 +126,11 @@ func (c *Client) post(ctx context.Context, path string) (Reply, error) {
 }
 
 func (c *Client) request(ctx context.Context, method, path string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://luatnetd"+path, nil)
+	return c.requestBody(ctx, method, path, nil)
+}
+
+func (c *Client) requestBody(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://luatnetd"+path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -143,9 +147,9 @@ func (c *Client) request(ctx context.Context, method, path string) (*http.Respon
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	e := Error{Status: resp.StatusCode}
-	if json.Unmarshal(body, &e) != nil || e.Message == "" {
+	if json.Unmarshal(text, &e) != nil || e.Message == "" {
 		e.Message = fmt.Sprintf("the daemon answered %s", resp.Status)
 	}
 	if resp.StatusCode == http.StatusForbidden {

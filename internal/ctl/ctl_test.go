@@ -204,8 +204,8 @@ func TestBadRequests(t *testing.T) {
 		{"POST", "/v1/uplink/wan/sideways", nil, 404, "there is no POST"},
 		{"GET", "/v2/status", nil, 404, "there is no GET /v2/status"},
 		{"GET", "/", nil, 404, "there is no GET /"},
-		{"POST", "/v1/reload", big, 413, "send no body"},
-		{"POST", "/v1/reload", io.MultiReader(strings.NewReader(strings.Repeat("x", maxBody)), strings.NewReader("x")), 413, "send no body"}, // chunked
+		{"POST", "/v1/reload", big, 413, "send at most"},
+		{"POST", "/v1/reload", io.MultiReader(strings.NewReader(strings.Repeat("x", maxBody)), strings.NewReader("x")), 413, "send at most"}, // chunked
 	} {
 		code, body := d.raw(tc.method, tc.path, tc.body, nil)
 		var e Error

@@ -45,7 +45,7 @@ func allowed(ctx context.Context, group string) error {
 		return nil
 	}
 	if group != "" {
-		if gid, err := lookupGroup(group); err == nil && inGroup(cred, gid) {
+		if gid, err := LookupGroup(group); err == nil && inGroup(cred, gid) {
 			return nil
 		}
 	}
@@ -77,7 +77,7 @@ func inGroup(cred *unix.Ucred, gid int) bool {
 	return false
 }
 
-func lookupGroup(name string) (int, error) {
+func LookupGroup(name string) (int, error) {
 	g, err := user.LookupGroup(name)
 	if err != nil {
 		return 0, fmt.Errorf("[control] group %q does not exist on this machine", name)

@@ -82,12 +82,12 @@ func TestAllowedBySupplementaryGroup(t *testing.T) {
 
 func TestLookupGroup(t *testing.T) {
 	name, gid := ownGroup(t)
-	if got, err := lookupGroup(name); err != nil || got != gid {
-		t.Errorf("lookupGroup(%s) = %d, %v, want %d", name, got, err, gid)
+	if got, err := LookupGroup(name); err != nil || got != gid {
+		t.Errorf("LookupGroup(%s) = %d, %v, want %d", name, got, err, gid)
 	}
-	_, err := lookupGroup("no-such-group")
+	_, err := LookupGroup("no-such-group")
 	if want := `[control] group "no-such-group" does not exist on this machine`; err == nil || err.Error() != want {
-		t.Errorf("lookupGroup = %v, want %q", err, want)
+		t.Errorf("LookupGroup = %v, want %q", err, want)
 	}
 }
 

@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,6 +67,7 @@ type Backend struct {
 	Follow func(ctx context.Context, after uint64, emit func(status.Event) error) error
 	Events func(after uint64) []status.Event
 	Do     func(ctx context.Context, c Command) (Reply, error)
+	Clients
 }
 
 // Server listens on a Unix socket.
@@ -105,7 +107,7 @@ func (s *Server) Listen() (net.Listener, error) {
 
 func (s *Server) own() error {
 	if s.Group != "" {
-		gid, err := lookupGroup(s.Group)
+		gid, err := LookupGroup(s.Group)
 		if err != nil {
 			return err
 		}
@@ -162,6 +164,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /v1/lan/{name}/down", s.do(verb(LANDown)))
 	mux.HandleFunc("POST /v1/probe/{name}", s.do(verb(Probe)))
 	mux.HandleFunc("POST /v1/reload", s.do(verb(Reload)))
+	s.clientRoutes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, &Error{Status: http.StatusNotFound, Message: "there is no " + r.Method + " " + r.URL.Path, Hint: "docs/api.md lists the requests"})
 	})
@@ -191,11 +194,13 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			fail(w, &Error{Status: http.StatusForbidden, Message: err.Error(), Hint: "run it as root, or as a member of the group in [control]"})
 			return
 		}
-		// No request needs a body; a small one does no harm.
-		if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
-			fail(w, &Error{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the request's body: %v", err), Hint: "send no body"})
+		// Few requests need a body; a small one does no harm.
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			fail(w, &Error{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the request's body: %v", err), Hint: fmt.Sprintf("send at most %d bytes", maxBody)})
 			return
 		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		next.ServeHTTP(w, r)
 	})
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -80,6 +81,11 @@ type Engine struct {
 	ready    bool
 	told     string // the newest line for the service manager
 
+	clients    clients
+	watchNext  time.Time // when the network watchdog is due
+	restart    bool      // the network watchdog wants a new process
+	timeFailed bool      // NTP_ERROR was recorded and no NTP_UPDATE since
+
 	domains []string                   // of the LANs, as the DNS server knows them
 	seen    map[string][]health.Target // what has answered on each uplink, ever
 	seenOut chan []byte                // capacity 1: the newest file to write
@@ -101,7 +107,11 @@ func Run(ctx context.Context, opt Options, reload <-chan struct{}) error {
 	e.spawn(work)
 	e.loop(ctx, reload)
 	e.opt.Service.Notify("STOPPING=1")
-	return e.stop(cancel)
+	err = e.stop(cancel)
+	if e.restart {
+		return errors.Join(ErrRestart, err)
+	}
+	return err
 }
 
 // record puts one event into the journal and the log: they come from the same

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"luatnetd/client/conn"
 )
 
 // resync is how often everything is read back even if nobody said a word.
@@ -35,6 +37,9 @@ func (e *Engine) loop(ctx context.Context, reload <-chan struct{}) {
 		if e.snap != nil {
 			timer.Reset(e.turn(e.now()))
 		}
+		if e.restart {
+			return
+		}
 	}
 }
 
@@ -61,9 +66,12 @@ func (e *Engine) turn(now time.Time) time.Duration {
 	e.decide(now)
 	e.build(now)
 	e.serveNames()
+	e.connect()
+	e.tellServers()
 	e.probe(now)
 	e.publish(now)
 	e.tell()
+	e.watchNext = e.watchTurn(now)
 	e.turns++
 	if e.opt.Service.Watchdog > 0 {
 		e.opt.Service.Notify("WATCHDOG=1")
@@ -85,6 +93,7 @@ func (e *Engine) sleep(now time.Time) time.Duration {
 		next = sooner(next, e.settle)
 	}
 	next = sooner(next, e.override.until)
+	next = sooner(next, e.watchNext)
 	return max(next.Sub(now), time.Millisecond)
 }
 
@@ -102,6 +111,12 @@ func (e *Engine) handle(ev any) {
 		e.leased(ev)
 	case lanEvent:
 		e.lanChanged(ev)
+	case conn.Event:
+		e.connectionChanged(ev)
+	case happened:
+		e.record(ev.level, ev.kind, ev.text, ev.attrs...)
+	case timeEvent:
+		e.timeChanged(ev)
 	case command:
 		e.command(ev)
 	default:

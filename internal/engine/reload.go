@@ -59,8 +59,8 @@ func loadStrict(file string) (*config.Config, error) {
 
 // immovable refuses what only a restart can change.
 func (e *Engine) immovable(c *config.Config) error {
-	if c.State != e.cfg.State || c.Control != e.cfg.Control {
-		return fmt.Errorf("[state] and [control] take effect at a restart only: put the old values back or restart luatnetd")
+	if c.State != e.cfg.State || c.Control != e.cfg.Control || c.Queue != e.cfg.Queue {
+		return fmt.Errorf("[state], [control] and [queue] take effect at a restart only: put the old values back or restart luatnetd")
 	}
 	return nil
 }
@@ -107,6 +107,7 @@ func (e *Engine) adjust() {
 	for _, l := range lans {
 		e.startLAN(l)
 	}
+	e.adjustClients()
 }
 
 // configure gives u the configuration c and restarts its DHCP client only if

@@ -38,7 +38,7 @@ func (e *Engine) idle() string {
 	switch {
 	case e.rival != "":
 		return e.rival
-	case e.cfg.Empty() && e.want == 0:
+	case !e.cfg.Gateway() && e.want == 0:
 		return "nothing is configured"
 	}
 	return ""

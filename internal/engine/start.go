@@ -31,6 +31,7 @@ func start(opt Options) (*Engine, error) {
 		tasks: task.New(opt.Log), journal: journal.New(), prober: probe.New(probe.Options{Now: host.Now}),
 		inbox: make(chan any, 64), seenOut: make(chan []byte, 1), started: host.Now(), namesStale: true,
 	}
+	e.clients.view.Store(&clientView{})
 	if err := os.MkdirAll(opt.RunDir, 0o755); err != nil {
 		return nil, fmt.Errorf("runtime directory: %w", err)
 	}
@@ -115,7 +116,9 @@ func (e *Engine) spawn(ctx context.Context) {
 	e.tasks.Go(ctx, "targets file", e.writeSeen)
 	server := &ctl.Server{
 		Socket: e.cfg.Control.Socket, Group: e.cfg.Control.Group, Log: e.log,
-		Backend: ctl.Backend{Status: e.doc.Load, Follow: e.journal.Follow, Events: e.events, Do: e.do},
+		Backend: ctl.Backend{Status: e.doc.Load, Follow: e.journal.Follow, Events: e.events, Do: e.do, Clients: ctl.Clients{
+			Connections: e.connectionList, Ports: e.portList, Servers: e.serverList, Trace: e.connectionTrace, Queue: e.queueStatus, Send: e.send, Receive: e.receive, Shoot: e.shoot, Time: e.clockStatus,
+		}},
 	}
 	e.tasks.Go(ctx, "control socket", server.Run)
 	for _, n := range e.notes {

@@ -20,6 +20,7 @@ func (e *Engine) stop(cancel context.CancelFunc) error {
 	}
 	cancel()
 	e.tasks.Wait()
+	e.clients.watch.close()
 	e.prober.Wait()
 	if e.lock != nil {
 		err = errors.Join(err, e.lock.Release())

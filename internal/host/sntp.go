@@ -227,7 +227,7 @@ func (s *SNTP) ask(ctx context.Context, b bind.Bind, server string) (Sample, err
 	}
 	at := s.cfg.Now()
 	utc := since(at).Add(r.ClockOffset)
-	return Sample{Valid: true, Server: server, At: at, Time: utc, Delay: r.RTT, Offset: utc.Sub(time.Now())}, nil
+	return Sample{Valid: true, Server: server, At: at, Time: utc, Delay: r.RTT, Offset: time.Until(utc)}, nil
 }
 
 // address returns the address of a server, asked for through the uplink.

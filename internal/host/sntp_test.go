@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/binary"
 	"net"
 	"net/netip"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"luatnetd/internal/bind"
+	"luatnetd/internal/lab"
 )
 
 // ntpServer answers on a loopback address as RFC 5905 figure 8 wants, or as
@@ -20,8 +20,6 @@ type ntpServer struct {
 	asked atomic.Int32
 	mode  atomic.Value // "ok", "mute", "origin", "kiss"
 }
-
-const ntpEra = 2208988800 // seconds from 1900 to 1970
 
 func startNTP(t *testing.T, ip string, port int, ahead time.Duration) *ntpServer {
 	t.Helper()
@@ -53,14 +51,7 @@ func (s *ntpServer) answer(q []byte, ahead time.Duration) []byte {
 	if mode == "mute" || len(q) < 48 {
 		return nil
 	}
-	a := make([]byte, 48)
-	a[0], a[1], a[2], a[3] = 4<<3|4, 2, 6, 0xec // version 4, server, stratum 2
-	now := time.Now().Add(ahead)
-	for _, at := range []int{16, 32, 40} { // reference, receive, transmit
-		binary.BigEndian.PutUint32(a[at:], uint32(now.Unix()+ntpEra))
-		binary.BigEndian.PutUint32(a[at+4:], uint32(uint64(now.Nanosecond())<<32/1e9))
-	}
-	copy(a[24:32], q[40:48]) // origin
+	a := lab.NTPAnswer(q, time.Now().Add(ahead))
 	switch mode {
 	case "origin":
 		a[24] ^= 0xff

@@ -85,10 +85,23 @@ func (p *Port) claim(fd int) error {
 	for _, h := range holders(p.cfg.Path) {
 		p.notes = append(p.notes, fmt.Sprintf("%s has the port open as well: each would get a part of the bytes", h))
 	}
+	if pseudo(fd) {
+		return nil
+	}
 	if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); err != nil {
 		return fmt.Errorf("claim: %w", err)
 	}
 	return nil
+}
+
+// pseudo reports whether fd is a pseudo terminal (Documentation/admin-guide/
+// devices.txt: majors 136 to 143). There TIOCEXCL outlives the one who set it,
+// as long as the master is open: nobody but root could open it again.
+func pseudo(fd int) bool {
+	var st unix.Stat_t
+	err := unix.Fstat(fd, &st)
+	major := unix.Major(uint64(st.Rdev))
+	return err == nil && major >= 136 && major <= 143
 }
 
 // tolerance is how far the real rate may be off, in percent: over half a bit

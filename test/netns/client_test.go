@@ -60,9 +60,12 @@ cert = "DIR/client.pem"
 key = "DIR/client.key"
 server_name = "server.example"
 
+[time]
+servers = ["203.0.113.10"]
+
 [[serial]]
 name = "uart"
-device = "DIR/uart"
+device = "UART"
 
 [[timer]]
 name = "timer"
@@ -99,18 +102,22 @@ kind = "udp"
 lan = "lan"
 port = 50003
 
-[[oneshot]]
-name = "short"
-kind = "tcp"
+[[connection]]
+name = "report"
 host = "203.0.113.10"
 port = 46001
+
+[[oneshot]]
+name = "short"
+connection = "report"
 text = "hourly"
-schedule = "every 1h"
 
 [[route]]
 from = ["uart"]
+to = ["tcp", "udp", "tcp_ssl", "tcp_ssl_ca", "mutual", "one", "many", "udpsrv"]
 [[route]]
 from = ["timer"]
+to = ["tcp", "udp", "tcp_ssl", "tcp_ssl_ca", "mutual"]
 [[route]]
 from = ["Aircloud_main"]
 to = ["tcp"]
@@ -143,15 +150,20 @@ func newStage(t *testing.T) *stage {
 	s.ok(err)
 	s.staticClient()
 	s.peer("tcp", "ncat", "-l", "-k", "-p", "42145")
-	s.peer("udp", "ncat", "-l", "-u", "-p", "47708")
+	s.peer("udp", "socat", "UDP4-LISTEN:47708,bind="+lab.WebAddr, "STDIO")
 	tls := []string{"s_server", "-quiet", "-cert", pki.ServerCert, "-key", pki.ServerKey}
 	s.peer("tcp_ssl", "openssl", append(tls, "-accept", "43428")...)
-	s.peer("tcp_ssl_ca", "openssl", append(tls, "-accept", "44443")...)
+	s.peer("tcp_ssl_ca", "ncat", "--ssl", "--ssl-cert", pki.ServerCert, "--ssl-key", pki.ServerKey, "-l", "-k", "-p", "44443")
 	s.peer("mutual", "openssl", append(tls, "-accept", "45443", "-CAfile", pki.CA, "-Verify", "2")...)
 	s.uart, err = s.Gateway.Talk("socat", "PTY,link="+s.dir+"/uart,rawer,wait-slave", "STDIO")
 	s.ok(err)
 	s.eventually(5*time.Second, "the serial line exists", func() error { _, err := os.Lstat(s.dir + "/uart"); return err })
-	s.write(static + strings.ReplaceAll(demo, "DIR", s.dir))
+	device, err := filepath.EvalSymlinks(s.dir + "/uart")
+	s.ok(err)
+	stop, err := s.Server.ServeNTP(lab.WebAddr, 0)
+	s.ok(err)
+	t.Cleanup(stop)
+	s.write(static + strings.NewReplacer("DIR", s.dir, "UART", device).Replace(demo))
 	s.start()
 	s.active(20*time.Second, "wan", "wan1")
 	return s
@@ -172,7 +184,7 @@ type row struct {
 }
 
 // hears waits until the server of a connection got exactly these bytes.
-func (s *stage) hears(conn, text string) error { return s.peers[conn].Hears(10*time.Second, text) }
+func (s *stage) hears(conn, text string) error { return s.peers[conn].Hears(5*time.Second, text) }
 
 // typed types on the serial port and wants it at the server of a connection.
 func typed(id, conn, text string) row {
@@ -196,7 +208,7 @@ func answered(conn string) row {
 		if err := s.peers[conn].Say(text); err != nil {
 			return err
 		}
-		return s.uart.Hears(10*time.Second, "recv from "+s.labels[conn]+" server: "+text+"\r\n")
+		return s.uart.Hears(5*time.Second, "recv from "+s.labels[conn]+" server: "+text+"\r\n")
 	}}
 }
 
@@ -213,6 +225,10 @@ func TestClientDemo(t *testing.T) {
 			})
 		}
 		s.noForeign()
+		if t.Failed() {
+			out, _ := s.ctl("connection", "udp", "trace")
+			t.Logf("trace of udp:\n%s", out)
+		}
 	})
 }
 
@@ -309,8 +325,11 @@ func localRows() []row {
 				if err := json.NewDecoder(strings.NewReader(rest)).Decode(&list); err != nil {
 					return fmt.Errorf("%q: %w", rest, err)
 				}
-				if len(list) < 3 || list[0]["field_meaning"] == nil || list[0]["value"] == nil {
+				if len(list) < 2 || list[0]["field_meaning"] == nil || list[0]["value"] == nil {
 					return fmt.Errorf("the report is %v", list)
+				}
+				if _, again, ok := strings.Cut(rest, tag); !ok || strings.HasPrefix(rest, again) {
+					return fmt.Errorf("the reports do not change: %q", rest)
 				}
 				return nil
 			})
@@ -577,6 +596,14 @@ func operatorRows() []row {
 			out, code, err := s.Ctl("time")
 			if err != nil || code != 0 || !strings.Contains(out, "trusted") {
 				return fmt.Errorf("ctl time: exit %d, %w: %s", code, err, out)
+			}
+			return nil
+		}},
+		{"OBS-03", "ctl status names the insecure connection, ctl ports the gap, ctl servers the clients", func(s *stage) error {
+			for _, q := range []struct{ args, want string }{{"status", "connection-insecure"}, {"ports", "nobody listened for"}, {"servers", "192.168.5.1:50003"}} {
+				if out, code, err := s.Ctl(q.args); err != nil || code != 0 || !strings.Contains(out, q.want) {
+					return fmt.Errorf("ctl %s: exit %d, %w, no %q in %s", q.args, code, err, q.want, out)
+				}
 			}
 			return nil
 		}},

@@ -18,7 +18,7 @@ One file in [TOML](https://toml.io), usually ` + "`/etc/luatnetd/luatnetd.toml`"
 %s` + "```" + `
 
 Times are a number with a unit, in quotes: ` + "`\"200ms\"`, `\"5s\"`, `\"1m\"`, `\"2h8m\"`, `\"30d\"`" + `. A list with one entry may
-be written as that entry. A file that configures neither an uplink nor a LAN changes nothing.
+be written as that entry. A file that configures no uplink, LAN and connection changes nothing.
 ` + "[config.schema.json](config.schema.json)" + ` makes editors complete and check the keys.
 
 ## Mistakes

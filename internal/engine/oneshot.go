@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"luatnetd/client"
+	"luatnetd/client/local"
+	"luatnetd/client/sock"
+	"luatnetd/internal/config"
+	"luatnetd/internal/host"
+)
+
+// oneshot is a short connection with the settings of a [[connection]].
+type oneshot struct {
+	cfg   config.OneShot
+	conn  config.Connection
+	send  local.Oneshot
+	cache sock.Cache
+}
+
+// makeOneshot makes the short connection, and its schedule where it has one.
+func (e *Engine) makeOneshot(p *part, c config.OneShot) func(context.Context) error {
+	o := &oneshot{cfg: c}
+	for _, k := range e.cfg.Connections {
+		if k.Name == c.Connection {
+			o.conn = k
+		}
+	}
+	o.send = local.Oneshot{
+		Connect: c.ConnectTimeout, Send: o.conn.ConfirmTimeout, Reply: c.ReplyTimeout,
+		Dial:    func(ctx context.Context) (local.Conn, error) { return e.dialShort(ctx, o) },
+		Confirm: func(ctx context.Context, c local.Conn) error { return c.(*sock.Conn).Settled(ctx) },
+		Shut:    func(ctx context.Context, c local.Conn) error { return c.(*sock.Conn).Shut(ctx) },
+	}
+	p.shot = o
+	if c.Every == 0 {
+		return func(ctx context.Context) error { <-ctx.Done(); return nil }
+	}
+	s := &local.Scheduled{
+		Schedule: client.Schedule{Every: c.Every}, Oneshot: o.send, Data: func() []byte { return []byte(c.Text) }, Now: host.WallNow,
+		Done: func(a local.Answer) {
+			level := slog.LevelInfo
+			text := fmt.Sprintf("%s: %s", c.Name, a.Status)
+			if a.Err != nil {
+				level = slog.LevelWarn
+				text += ": " + a.Err.Error()
+			}
+			e.post(e.ctx, happened{level, "oneshot", text, []any{"oneshot", c.Name, "status", a.Status, "reply_bytes", len(a.Reply)}})
+		},
+	}
+	return s.Run
+}
+
+func (e *Engine) dialShort(ctx context.Context, o *oneshot) (local.Conn, error) {
+	r, ok := e.clients.way(o.conn.Uplink)
+	if !ok {
+		return nil, fmt.Errorf("no usable uplink")
+	}
+	c, err := sock.Dial(ctx, e.sockConfig(o.conn), r, &o.cache, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// happened is an event of another goroutine on its way to the loop.
+type happened struct {
+	level slog.Level
+	kind  string
+	text  string
+	attrs []any
+}
