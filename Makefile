@@ -13,9 +13,9 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS
 VULNDB  := golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 # Packages whose tests need namespaces of their own or take long have a target.
 NETNS   := ./test/netns/...
-UNIT    := $(shell $(GO) list ./... 2>/dev/null | grep -v /test/netns)
+UNIT    := $(shell $(GO) list ./... 2>/dev/null | grep -v -e /test/netns -e /test/openwrt)
 
-.PHONY: all build test peers check unit netns demo story bench bench-quick sim vm soak size packages fuzz docs clean
+.PHONY: all build test peers check unit netns demo story bench bench-quick sim debian openwrt vm soak size packages fuzz docs clean
 
 all: build
 
@@ -23,8 +23,8 @@ build: ## the daemon and the laboratory
 	$(BUILD) -o bin/luatnetd ./cmd/luatnetd
 	$(BUILD) -o bin/luatnet-lab ./cmd/luatnet-lab
 
-## test: what CI runs, but for "make vm"
-test: peers check unit netns story
+## test: everything that CI runs
+test: peers check unit netns debian openwrt story
 	@$(MAKE) --no-print-directory size TARGETS="amd64 arm64 mipsle"
 	@echo "make test: all passed$$(cat bin/not-run 2>/dev/null)"
 
@@ -44,6 +44,12 @@ unit: ## unit, race and simulation tests
 
 netns: build ## the real kernel, real packets and real clients
 	$(GO) test -timeout 12m -count=1 $(NETNS)
+
+debian: ## the .deb under systemd, from installation to purge, in a throw-away container
+	./test/vm/debian/run.sh $(VERSION)
+
+openwrt: ## the .ipk and the .apk: what is in them, and their scripts under busybox
+	$(GO) test -count=1 -timeout 5m ./test/openwrt
 
 demo: build ## the story of a gateway, live: make demo ARGS=--script runs it unattended
 	bin/luatnet-lab $(ARGS)

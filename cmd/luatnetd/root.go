@@ -36,7 +36,7 @@ func newRoot() *cobra.Command {
 		Args: onlyKnown,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRun(), newCheck(), newCtl(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newCtl(), newClean(), newVersion())
 	return root
 }
 

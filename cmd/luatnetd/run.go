@@ -16,19 +16,20 @@ import (
 
 func newRun() *cobra.Command {
 	opt := engine.Options{Version: version}
-	level := slog.LevelInfo
+	level, to := slog.LevelInfo, logAuto
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon in the foreground",
 		Args:  exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opt.Log = newLog(level)
+			opt.Log = newLog(to, level)
 			opt.Service = host.NewService()
 			return runDaemon(opt)
 		},
 	}
-	cmd.Flags().StringVarP(&opt.ConfigFile, "config", "c", defaultConfig, "configuration file")
-	cmd.Flags().StringVar(&opt.RunDir, "run-dir", defaultRun, "directory for what a reboot may forget")
+	placeFlags(cmd, &opt)
+	cmd.Flags().StringVar(&opt.StateDir, "state-dir", "", "directory for what outlives a reboot, where the configuration names none")
+	cmd.Flags().Var(&to, "log", "auto, text, journal (with levels) or procd (warnings to standard error, the rest to standard output)")
 	cmd.Flags().TextVar(&level, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	return cmd
 }
@@ -57,18 +58,4 @@ func runDaemon(opt engine.Options) error {
 		}
 	}()
 	return engine.Run(ctx, opt, reload)
-}
-
-// newLog writes key=value lines to standard error; the journal adds the time.
-func newLog(level slog.Level) *slog.Logger {
-	o := &slog.HandlerOptions{Level: level}
-	if host.Journald() {
-		o.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		}
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
 }

@@ -19,9 +19,9 @@ func (c *checker) failover(r *rawFailover) Failover {
 const maskBits = 6
 
 func (c *checker) state(r *rawState) State {
-	s := State{Dir: r.Dir.or(defStateDir), MarkMask: defMarkMask}
+	s := State{Dir: r.Dir.or(DefaultStateDir), MarkMask: defMarkMask}
 	if r.Dir.At != nil {
-		c.absolute(r.Dir.At, s.Dir, defStateDir)
+		c.absolute(r.Dir.At, s.Dir, DefaultStateDir)
 	}
 	if r.MarkMask.At == nil {
 		return s

@@ -32,7 +32,7 @@ const (
 	defStartupGrace = 10 * time.Second
 	defFailOpen     = true
 	defSocketSwitch = true
-	defStateDir     = "/var/lib/luatnetd"
+	DefaultStateDir = "/var/lib/luatnetd"          // state.dir unless it, or the command line, says otherwise
 	defMarkMask     = 0x3f00                       // router.DefaultMask; a test compares
 	DefaultSocket   = "/run/luatnetd/control.sock" // what "luatnetd ctl" asks unless told otherwise
 )

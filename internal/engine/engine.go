@@ -29,6 +29,7 @@ import (
 type Options struct {
 	ConfigFile string
 	RunDir     string // for what a reboot may forget
+	StateDir   string // for what outlives it, where the configuration names none
 	Version    string
 	Log        *slog.Logger
 	Service    host.Service
@@ -78,6 +79,7 @@ type Engine struct {
 	synced   time.Time // when the last full read was asked for
 	settle   time.Time // end of the wait for inherited addresses
 	ready    bool
+	told     string // the newest line for the service manager
 
 	clients    clients
 	watchNext  time.Time // when the network watchdog is due

@@ -70,6 +70,7 @@ func (e *Engine) turn(now time.Time) time.Duration {
 	e.tellServers()
 	e.probe(now)
 	e.publish(now)
+	e.tell()
 	e.watchNext = e.watchTurn(now)
 	e.turns++
 	if e.opt.Service.Watchdog > 0 {

@@ -16,8 +16,7 @@ import (
 // reloadFile is a transaction: parse, validate, only then swap. A bad file
 // leaves the running configuration untouched. reply may be nil (SIGHUP).
 func (e *Engine) reloadFile(reply chan<- answer) {
-	e.opt.Service.Notify("RELOADING=1")
-	defer e.opt.Service.Notify("READY=1")
+	defer e.reloading()()
 	cfg, err := loadStrict(e.opt.ConfigFile)
 	if err == nil {
 		err = e.immovable(cfg)

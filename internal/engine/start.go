@@ -86,7 +86,7 @@ func emptyNote(file string) note {
 // openState finds a directory for what must outlive a reboot. Without one the
 // daemon still runs; marks may then change their meaning at a restart.
 func (e *Engine) openState() {
-	e.stateDir = e.cfg.State.Dir
+	e.stateDir = stateDir(e.opt, e.cfg)
 	err := os.MkdirAll(e.stateDir, 0o755)
 	if err == nil {
 		e.lock, err = store.Acquire(filepath.Join(e.stateDir, "lock"))

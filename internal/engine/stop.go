@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"luatnetd/router"
@@ -40,15 +39,8 @@ func (e *Engine) clean() error {
 			_ = u.client.Release(ctx) // a server that is gone gets no word
 		}
 	}
-	have, err := read(ctx, e.kernel, e.plan)
-	if err != nil {
-		return fmt.Errorf("read what is ours: %w", err)
-	}
-	var failed []error
-	for _, f := range e.kernel.Apply(ctx, router.Clean(have)) {
-		failed = append(failed, f)
-	}
-	return errors.Join(append(failed, e.kernel.RestoreSysctls())...)
+	_, err := wipe(ctx, e.kernel, e.plan)
+	return err
 }
 
 func (e *Engine) kernelConfig() kernel.Config {

@@ -1,8 +1,10 @@
 package host
 
 import (
+	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -81,12 +83,28 @@ func TestServiceWithoutManager(t *testing.T) {
 }
 
 func TestJournald(t *testing.T) {
-	t.Setenv("JOURNAL_STREAM", "8:1234")
-	if !Journald() {
-		t.Error("JOURNAL_STREAM is set, but Journald is false")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	fi, err := w.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := fi.Sys().(*syscall.Stat_t)
+	ours := fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+	for _, tt := range []struct {
+		stream string
+		want   bool
+	}{{ours, true}, {"", false}, {ours + "1", false}, {"0" + ours, false}, {"8", false}} {
+		if got := journal(tt.stream, w); got != tt.want {
+			t.Errorf("JOURNAL_STREAM=%q, standard error is %s: %v, want %v", tt.stream, ours, got, tt.want)
+		}
 	}
 	t.Setenv("JOURNAL_STREAM", "")
 	if Journald() {
-		t.Error("JOURNAL_STREAM is empty, but Journald is true")
+		t.Error("no JOURNAL_STREAM, but Journald is true")
 	}
 }

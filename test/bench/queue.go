@@ -65,10 +65,11 @@ func queueDisk(opt options) ([]figure, error) {
 		ratio = append(ratio, 100*theirs.Seconds()/took.Seconds())
 	}
 	r := summary("queue-disk-ratio", "% of the peer's rate", ratio, nil)
-	r.Peer, r.PeerP50 = barePeer, 100
+	whole, theirs := 100.0, at(peer, 50)
+	r.Peer, r.PeerN, r.PeerP50 = barePeer, len(peer), &whole
 	m := summary("queue-disk-rate", "messages/s", own, nil)
-	m.Peer, m.PeerP50 = barePeer, at(peer, 50)
-	return []figure{r.judge("p50 ≥ 50", r.P50 >= 50), m.judge("≥ half of the peer's", 2*m.P50 >= m.PeerP50)}, nil
+	m.Peer, m.PeerN, m.PeerP50 = barePeer, len(peer), &theirs
+	return []figure{r.judge("p50 ≥ 50", r.P50 >= 50), m.judge("≥ half of the peer's", 2*m.P50 >= theirs)}, nil
 }
 
 // putAll puts from all sources at once.
