@@ -113,7 +113,8 @@ func (e *Engine) watchTurn(now time.Time) time.Time {
 			e.saveLadder(now, false)
 		}
 	}
-	if !now.Before(w.back) {
+	soon := w.bounce != "" && !now.Before(w.back)
+	if soon {
 		w.bounce = ""
 	}
 	in := client.LadderInput{}
@@ -123,6 +124,10 @@ func (e *Engine) watchTurn(now time.Time) time.Time {
 	if a, ok := w.ladder.Step(now, in); ok {
 		e.saveLadder(now, a.Durable)
 		e.climb(w, now, a)
+		soon = true
+	}
+	if soon {
+		return now // what was decided here takes effect in the next turn
 	}
 	next := w.ladder.Next()
 	if w.bounce != "" {
