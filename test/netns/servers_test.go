@@ -1,7 +1,7 @@
 package netns
 
 import (
-		"fmt"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
