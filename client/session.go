@@ -29,6 +29,7 @@ type Session struct {
 	links    int
 	failures int
 	retry    time.Time // not before
+	hold     time.Time // break_first: not before the old session's end, or this
 	stopped  bool
 
 	win    window
@@ -133,17 +134,38 @@ func (s *Session) steer(now time.Time) {
 	}
 	if s.cur != nil && want != "" && s.cur.uplink != want && s.p.Switch == BreakFirst {
 		s.lose(now, Cause{Code: CodeAborted, Text: "uplink " + want + " is used from now on"}, false)
+		s.hold = now.Add(s.p.Close)
 	}
 	if s.cur == nil && s.next == nil && want == "" {
 		s.become(now, LinkOff)
 		return
 	}
 	move := s.cur != nil && want != "" && s.cur.uplink != want && s.p.Switch == Follow
-	if want != "" && s.next == nil && (s.cur == nil || move) && !now.Before(s.retry) {
+	if want != "" && s.next == nil && (s.cur == nil || move) && !now.Before(s.due()) {
 		s.dial(now, want)
 	} else if s.cur == nil && s.next == nil {
 		s.become(now, OffLine)
 	}
+}
+
+// due is when the next attempt may be made, zero for at once.
+func (s *Session) due() time.Time {
+	if s.hold.After(s.retry) && s.ending() {
+		return s.hold
+	}
+	return s.retry
+}
+
+// ending reports whether the server may still hold the session that was closed
+// first: a new one that comes before its end is one too many. Through an uplink
+// that is gone no end arrives, so that is not waited for.
+func (s *Session) ending() bool {
+	for _, l := range s.closing {
+		if s.net.Usable[l.uplink] {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Session) dial(now time.Time, uplink string) {
@@ -274,6 +296,8 @@ func (s *Session) Broken(now time.Time, link int, cause Cause) []Order {
 		s.cause = cause
 		s.later(now)
 		s.steer(now)
+	default:
+		s.steer(now) // who was closed first has ended
 	}
 	return s.orders()
 }
@@ -321,7 +345,7 @@ func (s *Session) Next() time.Time {
 	}
 	move := s.cur == nil || s.cur.uplink != s.net.Want && s.p.Switch == Follow
 	if s.next == nil && move && s.net.Want != "" {
-		sooner(s.retry)
+		sooner(s.due())
 	}
 	if s.next != nil && s.next.online {
 		sooner(s.settle)

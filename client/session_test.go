@@ -224,9 +224,19 @@ func TestLC10Follow(t *testing.T) {
 	p.log = nil
 	p.net("4g", "4g").online(2).offer(1).said(t, "dial 4g, shut, send A") // the old uplink is dead: nobody waits for it
 
-	p = newPlay(Policy{Confirmed: ByTCP, Switch: BreakFirst})
+	p = newPlay(Policy{Confirmed: ByTCP, Switch: BreakFirst, Close: 5 * time.Second})
 	p.net("wan", "wan", "4g").online(1).log = nil
-	p.net("4g", "wan", "4g").said(t, "shut, dial 4g")
+	p.net("4g", "wan", "4g").said(t, "shut") // the server may take one session only
+	p.do(p.s.Broken(p.now, 1, Cause{})).said(t, "dial 4g")
+
+	p = newPlay(Policy{Confirmed: ByTCP, Switch: BreakFirst, Close: 5 * time.Second})
+	p.net("wan", "wan", "4g").online(1).log = nil
+	p.net("4g", "wan", "4g").said(t, "shut")
+	p.till(t, 5*time.Second).said(t, "dial 4g") // a server that does not close is not waited for longer
+
+	p = newPlay(Policy{Confirmed: ByTCP, Switch: BreakFirst, Close: 5 * time.Second})
+	p.net("wan", "wan", "4g").online(1).log = nil
+	p.net("4g", "4g").said(t, "shut, dial 4g") // from a dead uplink no end comes
 
 	p = newPlay(Policy{Confirmed: ByTCP, Switch: Stay})
 	p.net("wan", "wan", "4g").online(1).log = nil

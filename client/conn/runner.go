@@ -274,6 +274,9 @@ func (r *runner) do(orders []client.Order) {
 		case client.OrderShut:
 			if l := r.links[o.Link]; l != nil {
 				r.close(l, o.Force)
+				if r.links[o.Link] == nil && !o.Force {
+					r.do(r.session.Broken(r.cfg.Now(), o.Link, client.Cause{})) // it had no end to wait for
+				}
 			}
 		case client.OrderConfirm:
 			if !r.results.give(o.Seq, o.Result) {

@@ -21,7 +21,7 @@ func (e *Engine) clientHealth(now time.Time) (list []note) {
 	verified := false // a connection that judges certificates
 	for _, name := range v.order {
 		k := v.connections[name]
-		verified = verified || k.cfg.Kind == client.TLS && !k.cfg.TLS.Insecure
+		verified = verified || (k.cfg.Kind == client.TLS || k.cfg.Kind == client.DTLS && k.cfg.TLS.PSK == "") && !k.cfg.TLS.Insecure
 		if _, q := k.parts(); q != nil {
 			if s := q.Stats(); s.Health != "" {
 				add(s.Health, "warning", name, s.HealthText)

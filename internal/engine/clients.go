@@ -59,8 +59,8 @@ func (e *Engine) adjustClients() {
 	for name, old := range c.parts {
 		if next[name] != old {
 			old.cancel()
-			if next[name] == nil && old.gone != nil {
-				old.gone()
+			if n := next[name]; old.gone != nil && (n == nil || n.gone == nil) {
+				old.gone() // its successor takes the place in the hub, if it has one
 			}
 		}
 	}

@@ -12,24 +12,36 @@ import (
 	"luatnetd/internal/host"
 )
 
-// oneshot is a short connection with the settings of a [[connection]].
+// oneshotConfig is a short connection with the [[connection]] whose settings it
+// has: a change of either makes it anew.
+type oneshotConfig struct {
+	config.OneShot
+	conn config.Connection
+}
+
+// connectionConfig is the [[connection]] of a name, zero for none.
+func (e *Engine) connectionConfig(name string) config.Connection {
+	for _, k := range e.cfg.Connections {
+		if k.Name == name {
+			k.Pos = config.Position{} // a line that moved is no change
+			return k
+		}
+	}
+	return config.Connection{}
+}
+
+// oneshot is a short connection at work.
 type oneshot struct {
-	cfg   config.OneShot
-	conn  config.Connection
+	cfg   oneshotConfig
 	send  local.Oneshot
 	cache sock.Cache
 }
 
 // makeOneshot makes the short connection, and its schedule where it has one.
-func (e *Engine) makeOneshot(p *part, c config.OneShot) func(context.Context) error {
+func (e *Engine) makeOneshot(p *part, c oneshotConfig) func(context.Context) error {
 	o := &oneshot{cfg: c}
-	for _, k := range e.cfg.Connections {
-		if k.Name == c.Connection {
-			o.conn = k
-		}
-	}
 	o.send = local.Oneshot{
-		Connect: c.ConnectTimeout, Send: o.conn.ConfirmTimeout, Reply: c.ReplyTimeout,
+		Connect: c.ConnectTimeout, Send: c.conn.ConfirmTimeout, Reply: c.ReplyTimeout,
 		Dial:    func(ctx context.Context) (local.Conn, error) { return e.dialShort(ctx, o) },
 		Confirm: func(ctx context.Context, c local.Conn) error { return c.(*sock.Conn).Settled(ctx) },
 		Shut:    func(ctx context.Context, c local.Conn) error { return c.(*sock.Conn).Shut(ctx) },
@@ -54,11 +66,11 @@ func (e *Engine) makeOneshot(p *part, c config.OneShot) func(context.Context) er
 }
 
 func (e *Engine) dialShort(ctx context.Context, o *oneshot) (local.Conn, error) {
-	r, ok := e.clients.way(o.conn.Uplink)
+	r, ok := e.clients.way(o.cfg.conn.Uplink)
 	if !ok {
 		return nil, fmt.Errorf("no usable uplink")
 	}
-	c, err := sock.Dial(ctx, e.sockConfig(o.conn), r, &o.cache, nil)
+	c, err := sock.Dial(ctx, e.sockConfig(o.cfg.conn), r, &o.cache, nil)
 	if err != nil {
 		return nil, err
 	}

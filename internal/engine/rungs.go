@@ -41,7 +41,6 @@ func (e *Engine) climb(w *watch, now time.Time, a client.Action) {
 	case client.RungBounce:
 		if u := e.byName(e.decision.Active); u != nil && !u.down {
 			w.bounce, w.back = u.cfg.Name, now.Add(bouncePause)
-			e.override.downUplinks[u.cfg.Name] = true
 		}
 	case client.RungRestart:
 		e.restart = true

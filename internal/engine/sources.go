@@ -48,7 +48,8 @@ func (e *Engine) wantedSources() (list []wanted) {
 	}
 	for _, c := range e.cfg.OneShots {
 		c.Pos = config.Position{}
-		list = append(list, wanted{"oneshot " + c.Name, c.Name, c, func(p *part) func(context.Context) error { return e.makeOneshot(p, c) }})
+		o := oneshotConfig{OneShot: c, conn: e.connectionConfig(c.Connection)}
+		list = append(list, wanted{"oneshot " + c.Name, c.Name, o, func(p *part) func(context.Context) error { return e.makeOneshot(p, o) }})
 	}
 	return list
 }

@@ -46,7 +46,7 @@ func (e *Engine) observe(now time.Time) {
 func (e *Engine) sense(u *uplink, now time.Time) {
 	u.device = e.resolve(u.cfg)
 	u.link, u.present = e.snap.LinkByName(u.device)
-	u.down = e.override.downUplinks[u.cfg.Name]
+	u.down = e.override.downUplinks[u.cfg.Name] || e.clients.watch.bounced(u.cfg.Name)
 	e.runClient(u)
 	switch u.cfg.Mode {
 	case config.ModeStatic:

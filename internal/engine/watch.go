@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"luatnetd/client"
@@ -38,15 +39,16 @@ func (e *Engine) watchConfig() {
 		fed = fed || c.FeedsWatchdog
 	}
 	old := e.clients.watch
-	if !e.cfg.Watchdog.Enabled || !fed {
-		if old != nil {
-			old.close()
-		}
+	c := e.cfg.Watchdog
+	c.Pos = config.Position{}
+	if old != nil && fed && reflect.DeepEqual(old.cfg, c) {
+		return // a reload for something else is no reason to begin its silence anew
+	}
+	if !c.Enabled || !fed {
+		old.close()
 		e.clients.watch = nil
 		return
 	}
-	c := e.cfg.Watchdog
-	c.Pos = config.Position{}
 	p := client.LadderPolicy{Timeout: c.Timeout, Grace: c.Grace, MaxWait: c.MaxWait, RebootsPerDay: c.RebootsPerDay, BlameNetwork: c.BlameNetwork}
 	for _, s := range c.Ladder {
 		r, err := client.ParseRung(s.Rung)
@@ -57,19 +59,21 @@ func (e *Engine) watchConfig() {
 		p.Rungs = append(p.Rungs, client.RungPolicy{Rung: r, Wait: s.Wait})
 	}
 	if len(p.Rungs) == 0 {
+		old.close()
+		e.clients.watch = nil
 		return
 	}
 	saved, err := store.ReadFile(e.ladderPath(e.opt.RunDir), 64<<10)
 	if err != nil {
 		saved, _ = store.ReadFile(e.ladderPath(e.stateDir), 64<<10) // missing at a first start
 	}
-	w := &watch{cfg: c}
+	w := &watch{cfg: c, seen: e.clients.fed.Load()}
 	if w.ladder, err = client.NewLadder(p, host.BootID(), e.now(), saved); err != nil {
 		e.note("watchdog-state", "error", "", err.Error())
 	}
-	if old != nil {
+	if old != nil && old.cfg.Device == c.Device {
 		w.hard = old.hard
-	} else if c.Device != "" {
+	} else if old.close(); c.Device != "" {
 		w.hard, err = host.OpenWatchdog(host.PID1(), c.Device, 2*resync)
 		if err != nil && !errors.Is(err, host.ErrNotOurs) {
 			e.log.Info("no hardware watchdog", "why", err)
@@ -85,6 +89,10 @@ func (w *watch) close() {
 		_ = w.hard.Close()
 	}
 }
+
+// bounced reports whether the watchdog has closed an uplink for a moment. It is
+// no operator's wish: nothing of it is kept.
+func (w *watch) bounced(uplink string) bool { return w != nil && w.bounce == uplink }
 
 // watchTurn feeds the ladder and does what it wants; it returns when it wants
 // to be called again, zero for never.
@@ -105,8 +113,8 @@ func (e *Engine) watchTurn(now time.Time) time.Time {
 			e.saveLadder(now, false)
 		}
 	}
-	if w.bounce != "" && !now.Before(w.back) {
-		delete(e.override.downUplinks, w.bounce)
+	soon := w.bounce != "" && !now.Before(w.back)
+	if soon {
 		w.bounce = ""
 	}
 	in := client.LadderInput{}
@@ -116,6 +124,10 @@ func (e *Engine) watchTurn(now time.Time) time.Time {
 	if a, ok := w.ladder.Step(now, in); ok {
 		e.saveLadder(now, a.Durable)
 		e.climb(w, now, a)
+		soon = true
+	}
+	if soon {
+		return now // what was decided here takes effect in the next turn
 	}
 	next := w.ladder.Next()
 	if w.bounce != "" {

@@ -2,15 +2,18 @@ package host
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"luatnetd/internal/bind"
 	"luatnetd/internal/lab"
+	"luatnetd/internal/task"
 )
 
 // ntpServer answers on a loopback address as RFC 5905 figure 8 wants, or as
@@ -181,4 +184,28 @@ func TestNTPWithoutUplink(t *testing.T) {
 		t.Errorf("event %+v: a missing uplink is no news of the clock", e)
 	default:
 	}
+}
+
+// A panic while the time is told restarts the SNTP client only; what it knew
+// stays, and it asks again.
+func TestPanicRestartsTheClock(t *testing.T) {
+	server := startNTP(t, "127.0.0.1", 0, time.Hour)
+	events := make(chan TimeEvent, 16)
+	s := sntp([]string{"127.0.0.1"}, server.addr.Port(), events)
+	var once sync.Once
+	s.cfg.Event = func(e TimeEvent) { once.Do(func() { panic("boom") }); events <- e }
+	tasks := task.New(slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	tasks.Go(ctx, "time", s.Run)
+	if e := <-events; e.Err != nil {
+		t.Errorf("event %+v, want an update", e)
+	}
+	if st := tasks.States(); len(st) != 1 || st[0].Restarts != 1 || !st[0].Running {
+		t.Errorf("tasks %+v, want one with one restart", st)
+	}
+	if _, ok := s.Time(); !ok {
+		t.Error("the time is not trusted any more")
+	}
+	cancel()
+	tasks.Wait()
 }

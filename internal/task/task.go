@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 )
@@ -22,40 +23,45 @@ type Group struct {
 	log *slog.Logger
 	wg  sync.WaitGroup
 
-	mu    sync.Mutex // guards state
-	state map[string]State
+	mu    sync.Mutex // guards state and what it points to
+	state map[string]*State
 }
 
 // State is how one task is doing.
 type State struct {
 	Name     string
 	Restarts int
-	Err      string // why it ended the last time, "" if it never did
+	Err      string // why it ended the last time in one line, "" if it never did
 	Running  bool
 }
 
 // New returns an empty group that logs to log.
 func New(log *slog.Logger) *Group {
-	return &Group{log: log, state: make(map[string]State)}
+	return &Group{log: log, state: make(map[string]*State)}
 }
 
 // Go runs f as the task called name until ctx ends. An error or a panic
-// restarts it after a pause; a nil return ends it for good.
+// restarts it after a pause; a nil return ends it for good. A second task of
+// the same name takes the place of the first in States.
 func (g *Group) Go(ctx context.Context, name string, f func(context.Context) error) {
+	s := &State{Name: name, Running: true}
+	g.mu.Lock()
+	g.state[name] = s
+	g.mu.Unlock()
 	g.wg.Go(func() {
+		defer g.end(s)
 		pause := firstPause
 		for {
-			g.set(name, true, nil)
+			g.set(s, true, nil)
 			began := time.Now()
 			err := Guard(ctx, f)
 			if ctx.Err() != nil || err == nil {
-				g.set(name, false, nil)
 				return
 			}
 			if time.Since(began) > calm {
 				pause = firstPause
 			}
-			g.set(name, false, err)
+			g.set(s, false, err)
 			g.log.Warn("task restarts", "task", name, "pause", pause, "err", err)
 			select {
 			case <-ctx.Done():
@@ -82,25 +88,32 @@ func Guard(ctx context.Context, f func(context.Context) error) (err error) {
 	return err
 }
 
-func (g *Group) set(name string, running bool, err error) {
+func (g *Group) set(s *State, running bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.state[name]
-	s.Name, s.Running = name, running
+	s.Running = running
 	if err != nil {
-		s.Err = err.Error()
+		s.Err, _, _ = strings.Cut(err.Error(), "\n") // a stack is for the log
 		s.Restarts++
 	}
-	g.state[name] = s
 }
 
-// States returns how every task is doing, in no order.
+// end forgets a task: one that is gone is not failing.
+func (g *Group) end(s *State) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.state[s.Name] == s {
+		delete(g.state, s.Name)
+	}
+}
+
+// States returns how every task that has not ended is doing, in no order.
 func (g *Group) States() []State {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	list := make([]State, 0, len(g.state))
 	for _, s := range g.state {
-		list = append(list, s)
+		list = append(list, *s)
 	}
 	return list
 }

@@ -49,3 +49,42 @@ func TestNilEndsTheTask(t *testing.T) {
 		}
 	})
 }
+
+// A task that failed once and has ended is not failing: a connection that was
+// taken out of the configuration leaves no health code behind.
+func TestAnEndedTaskIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		g.Go(ctx, "gone", func(context.Context) error { panic("it\nhas a stack") })
+		synctest.Wait()
+		if s := g.States(); len(s) != 1 || s[0].Running || s[0].Err != "panic: it" {
+			t.Errorf("states = %+v, want one that waits, with one line of its panic", s)
+		}
+		cancel()
+		g.Wait()
+		if s := g.States(); len(s) != 0 {
+			t.Errorf("states = %+v after its end, want none", s)
+		}
+	})
+}
+
+// The successor of a task has its name at once; the end of the old one says
+// nothing about the new one.
+func TestASuccessorIsNotItsPredecessor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(slog.New(slog.DiscardHandler))
+		old, cancel := context.WithCancel(t.Context())
+		next, end := context.WithCancel(t.Context())
+		g.Go(old, "connection", func(context.Context) error { return errors.New("refused") })
+		synctest.Wait()
+		g.Go(next, "connection", func(ctx context.Context) error { <-ctx.Done(); return nil })
+		cancel()
+		synctest.Wait()
+		if s := g.States(); len(s) != 1 || !s[0].Running || s[0].Err != "" {
+			t.Errorf("states = %+v, want the new task, running and without the old one's fault", s)
+		}
+		end()
+		g.Wait()
+	})
+}
