@@ -45,11 +45,12 @@ unit: ## unit, race and simulation tests
 netns: build ## the real kernel, real packets and real clients
 	$(GO) test -timeout 12m -count=1 $(NETNS)
 
-demo: build ## the story of a gateway, live: make demo ARGS=--script runs it unattended
+demo: build ## the story of a gateway, live: make demo ARGS=--script runs it unattended, ARGS=client is about long connections
 	bin/luatnet-lab $(ARGS)
 
-story: build ## the demo's story, unattended: every step must hold
+story: build ## the stories of the demo, unattended: every step must hold
 	bin/luatnet-lab --script
+	bin/luatnet-lab client --script
 
 bench: build ## every figure, whole: make bench RUN=name for one
 	$(GO) run ./test/bench $(if $(RUN),-run $(RUN))
