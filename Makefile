@@ -51,11 +51,12 @@ debian: ## the .deb under systemd, from installation to purge, in a throw-away c
 openwrt: ## the .ipk and the .apk: what is in them, and their scripts under busybox
 	$(GO) test -count=1 -timeout 5m ./test/openwrt
 
-demo: build ## the story of a gateway, live: make demo ARGS=--script runs it unattended
+demo: build ## the story of a gateway, live: make demo ARGS=--script runs it unattended, ARGS=client is about long connections
 	bin/luatnet-lab $(ARGS)
 
-story: build ## the demo's story, unattended: every step must hold
+story: build ## the stories of the demo, unattended: every step must hold
 	bin/luatnet-lab --script
+	bin/luatnet-lab client --script
 
 bench: build ## every figure, whole: make bench RUN=name for one
 	$(GO) run ./test/bench $(if $(RUN),-run $(RUN))

@@ -74,6 +74,13 @@ type demo struct {
 	meter  *lab.UDPMeter // running in the client between a step's do and its check
 	opens  *lab.ConnMeter
 	began  time.Time // of what the step measures
+
+	// The part of the long connections; nil and zero in the gateway's story.
+	servers  []*far
+	uart     *device
+	flow     *flow // running between a step's do and its check
+	flowNext int   // the first number of the next flow
+	twice    int   // messages that the servers had read twice before this step
 }
 
 // build makes the world and the configuration; nothing is started yet but the
@@ -100,7 +107,12 @@ func (d *demo) build(opt options) (err error) {
 	if d.Box, err = lab.NewBox(d.dir, opt.binary, len(uplinks)); err != nil {
 		return err
 	}
-	if err = d.Write(configText); err != nil {
+	if opt.client {
+		err = d.buildClient()
+	} else {
+		err = d.Write(configText)
+	}
+	if err != nil {
 		return err
 	}
 	path := opt.keepLog
@@ -143,6 +155,13 @@ func shortDir() (string, error) {
 // close ends every program and removes every file of the lab.
 func (d *demo) close() {
 	d.stop()
+	d.endFlow()
+	for _, s := range d.servers {
+		s.kill()
+	}
+	if d.uart != nil {
+		d.uart.close()
+	}
 	if d.Box != nil {
 		d.Close()
 	}

@@ -1,8 +1,10 @@
 // Command luatnet-lab shows luatnetd at work: it builds a virtual internet of
 // two providers, a gateway and a LAN client in network namespaces of its own,
 // starts the real daemon as the gateway, tells in plain words what happens
-// while cables are pulled, and measures it at the client. It needs neither
-// root nor any other program, and touches nothing outside of its namespaces.
+// while cables are pulled, and measures it at the client. "luatnet-lab client"
+// puts a serial device and five servers around it instead, and measures long
+// connections at the servers. It needs neither root nor any other program, and
+// touches nothing outside of its namespaces.
 package main
 
 import (
@@ -30,6 +32,7 @@ const (
 
 // options are what the command line gives.
 type options struct {
+	client  bool // long connections instead of the gateway
 	script  bool
 	binary  string
 	keepLog string
@@ -65,7 +68,11 @@ func show(ctx context.Context, opt options) int {
 		return refuse(err)
 	}
 	defer d.close()
-	held := play(ctx, d, story)
+	steps := story
+	if opt.client {
+		steps = clientStory
+	}
+	held := play(ctx, d, steps)
 	if !opt.script && ctx.Err() == nil {
 		d.prompt(ctx, os.Stdin)
 	}
@@ -94,6 +101,14 @@ func forbidden(err error) bool {
 	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.ENOSYS)
 }
 
+// usage stands above the list of flags.
+const usage = `luatnet-lab shows luatnetd at work in a virtual internet; it touches nothing outside.
+
+  luatnet-lab [flags]          the gateway: cables are pulled, a LAN client measures
+  luatnet-lab client [flags]   long connections: a serial port, five servers
+
+`
+
 func parseFlags(args []string, out io.Writer) (options, error) {
 	var opt options
 	set := flag.NewFlagSet("luatnet-lab", flag.ContinueOnError)
@@ -102,11 +117,17 @@ func parseFlags(args []string, out io.Writer) (options, error) {
 	set.StringVar(&opt.binary, "luatnetd", "", "the daemon's `path` (default: luatnetd beside this program)")
 	set.StringVar(&opt.keepLog, "keep-log", "", "write the daemon's log to this `file` and leave it there")
 	set.Usage = func() {
-		fmt.Fprintln(out, "luatnet-lab shows luatnetd at work in a virtual internet; it touches nothing outside.")
+		fmt.Fprint(out, usage)
 		set.PrintDefaults()
 	}
 	if err := set.Parse(args); err != nil {
 		return opt, err
+	}
+	if set.Arg(0) == "client" { // flags may stand on either side of it
+		opt.client = true
+		if err := set.Parse(set.Args()[1:]); err != nil {
+			return opt, err
+		}
 	}
 	if set.NArg() > 0 {
 		err := fmt.Errorf("unknown argument %q", set.Arg(0))

@@ -59,6 +59,7 @@ func (s step) run(ctx context.Context, d *demo) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
 	defer d.stopMeters(ctx) // those that a failed step left running
+	defer d.endFlow()
 	if err := s.do(ctx, d); err != nil {
 		return "", err
 	}

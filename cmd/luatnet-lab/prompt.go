@@ -9,12 +9,18 @@ import (
 )
 
 // prompt reads commands until quit, the end of the input or the end of ctx.
-// Meanwhile a watch tells what the client feels.
+// Meanwhile a watch tells what the client feels; servers and the serial port
+// tell by themselves what they get.
 func (d *demo) prompt(ctx context.Context, in io.Reader) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	d.peer.Go(func() { d.watch(ctx) })
-	d.say.text("\nNow it is your turn. The client goes on sending; what it feels is shown.\n" + helpText())
+	known, goesOn := gatewayWords(), "The client goes on sending; what it feels is shown."
+	if d.uart == nil {
+		d.peer.Go(func() { d.watch(ctx) })
+	} else {
+		known, goesOn = clientWords(names(d.servers)), "What the servers and the serial port get is shown."
+	}
+	d.say.text("\nNow it is your turn. " + goesOn + "\n" + known.help())
 	lines := readLines(in)
 	for {
 		d.say.ask()
@@ -29,11 +35,14 @@ func (d *demo) prompt(ctx context.Context, in io.Reader) {
 			return
 		}
 		d.say.answered(line)
-		c, err := parse(line, uplinks)
+		c, err := known.parse(line)
 		if err == nil && c.verb == "quit" {
 			return
 		}
-		if err == nil {
+		switch {
+		case err == nil && c.verb == "help":
+			d.say.text(known.help())
+		case err == nil:
 			err = d.obey(c)
 		}
 		if err != nil {
@@ -72,8 +81,14 @@ func (d *demo) obey(c command) error {
 		return d.ctl("status")
 	case "ctl":
 		return d.ctl(c.args...)
-	case "help":
-		d.say.text(helpText())
+	case "type":
+		return d.uart.say(c.text)
+	case "say":
+		return d.server(c.args[0]).speak(c.text)
+	case "kill":
+		return d.told("the server of %s is dead", c.args[0], func() error { d.server(c.args[0]).kill(); return nil })
+	case "start":
+		return d.told("the server of %s answers", c.args[0], d.server(c.args[0]).start)
 	}
 	return nil
 }

@@ -44,6 +44,7 @@ func (e *Engine) adjustClients() {
 	want = append(want, e.wantedClock()...)
 	next := map[string]*part{}
 	view := &clientView{connections: map[string]*connection{}, servers: map[string]*server{}, ports: map[string]*port.Port{}, oneshots: map[string]*oneshot{}, network: c.network}
+	var gate gate
 	var start []func()
 	for _, w := range want {
 		p := c.parts[w.task]
@@ -51,7 +52,15 @@ func (e *Engine) adjustClients() {
 			old := p
 			p = &part{name: w.name, cfg: w.cfg, done: make(chan struct{})}
 			run := w.make(p)
-			start = append(start, func() { e.startPart(w.task, p, old, run) })
+			if p.conn != nil {
+				gate = append(gate, p.conn.known)
+			}
+			start = append(start, func() {
+				if w.source {
+					run = gate.before(run)
+				}
+				e.startPart(w.task, p, old, run)
+			})
 		}
 		next[w.task] = p
 		view.add(p)

@@ -13,7 +13,8 @@ import (
 
 // connection is one long connection with its queue.
 type connection struct {
-	cfg config.Connection
+	cfg   config.Connection
+	known signal // it is in the hub, or could not be opened
 
 	mu    sync.Mutex // guards what follows; held while the connection runs
 	state sync.Mutex // guards conn and queue for readers
@@ -25,7 +26,7 @@ func (e *Engine) wantedConnections() (list []wanted) {
 	for _, c := range e.cfg.Connections {
 		c.Pos = config.Position{} // a line that moved is no change
 		list = append(list, wanted{task: "connection " + c.Name, name: c.Name, cfg: c, make: func(p *part) func(context.Context) error {
-			k := &connection{cfg: c}
+			k := &connection{cfg: c, known: newSignal()}
 			p.conn = k
 			p.gone = func() { e.clients.hub.SetTarget(c.Name, nil) }
 			return func(ctx context.Context) error { return e.runConnection(ctx, k) }
@@ -39,6 +40,7 @@ func (e *Engine) wantedConnections() (list []wanted) {
 func (e *Engine) runConnection(ctx context.Context, k *connection) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	defer k.known.give() // sources do not wait for one that cannot be opened
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -47,6 +49,7 @@ func (e *Engine) runConnection(ctx context.Context, k *connection) error {
 			return err
 		}
 	}
+	k.known.give()
 	return k.conn.Run(ctx)
 }
 

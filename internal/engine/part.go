@@ -28,6 +28,8 @@ type wanted struct {
 	name string // as configured
 	cfg  any
 	make func(p *part) func(context.Context) error
+
+	source bool // it begins when the connections are in the hub
 }
 
 // startPart runs a part as a task. It begins when its predecessor has let go:

@@ -26,30 +26,33 @@ func (e *Engine) routes() (list []hub.Route) {
 func (e *Engine) wantedSources() (list []wanted) {
 	for _, c := range e.cfg.Serials {
 		c.Pos = config.Position{}
-		list = append(list, wanted{"serial " + c.Name, c.Name, c, func(p *part) func(context.Context) error { return e.makePort(p, c) }})
+		list = append(list, wanted{task: "serial " + c.Name, name: c.Name, cfg: c, make: func(p *part) func(context.Context) error { return e.makePort(p, c) }})
 	}
 	for _, c := range e.cfg.Timers {
 		c.Pos = config.Position{}
-		list = append(list, wanted{"timer " + c.Name, c.Name, c, func(*part) func(context.Context) error {
+		list = append(list, wanted{task: "timer " + c.Name, name: c.Name, cfg: c, make: func(*part) func(context.Context) error {
 			t := &local.Timer{Name: c.Name, First: c.First, Every: c.Interval, Fixed: c.Mode == "fixed", Text: c.Text, Send: e.clients.hub.Send, Now: host.WallNow, Log: e.log}
 			return t.Run
 		}})
 	}
 	for _, c := range e.cfg.Reports {
 		c.Pos = config.Position{}
-		list = append(list, wanted{"report " + c.Name, c.Name, c, func(*part) func(context.Context) error {
+		list = append(list, wanted{task: "report " + c.Name, name: c.Name, cfg: c, make: func(*part) func(context.Context) error {
 			r := &local.Report{Name: c.Name, Every: c.Interval, Read: func() local.Reading { return e.reading(c.Text) }, Send: e.clients.hub.Send, Now: host.WallNow, Log: e.log}
 			return r.Run
 		}})
 	}
 	for _, c := range e.cfg.Locals {
 		c.Pos = config.Position{}
-		list = append(list, wanted{"local " + c.Name, c.Name, c, func(p *part) func(context.Context) error { return e.makeLocal(p, c) }})
+		list = append(list, wanted{task: "local " + c.Name, name: c.Name, cfg: c, make: func(p *part) func(context.Context) error { return e.makeLocal(p, c) }})
 	}
 	for _, c := range e.cfg.OneShots {
 		c.Pos = config.Position{}
 		o := oneshotConfig{OneShot: c, conn: e.connectionConfig(c.Connection)}
-		list = append(list, wanted{"oneshot " + c.Name, c.Name, o, func(p *part) func(context.Context) error { return e.makeOneshot(p, o) }})
+		list = append(list, wanted{task: "oneshot " + c.Name, name: c.Name, cfg: o, make: func(p *part) func(context.Context) error { return e.makeOneshot(p, o) }})
+	}
+	for i := range list {
+		list[i].source = true
 	}
 	return list
 }
