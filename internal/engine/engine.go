@@ -114,7 +114,7 @@ func Run(ctx context.Context, opt Options, reload <-chan struct{}) error {
 
 // record puts one event into the journal and the log: they come from the same
 // transition, so they cannot disagree.
-func (e *Engine) record(level slog.Level, kind, text string, attrs ...any) {
+func (e *Engine) record(level slog.Level, kind status.EventKind, text string, attrs ...any) {
 	ev := status.Event{At: host.Wall(e.now()), Kind: kind, Text: text, Attrs: map[string]string{}}
 	for i := 0; i+1 < len(attrs); i += 2 {
 		ev.Attrs[fmt.Sprint(attrs[i])] = fmt.Sprint(attrs[i+1])

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 )
@@ -30,7 +31,7 @@ type Group struct {
 type State struct {
 	Name     string
 	Restarts int
-	Err      string // why it ended the last time, "" if it never did
+	Err      string // why it ended the last time, one line, "" if it never did
 	Running  bool
 }
 
@@ -88,7 +89,7 @@ func (g *Group) set(name string, running bool, err error) {
 	s := g.state[name]
 	s.Name, s.Running = name, running
 	if err != nil {
-		s.Err = err.Error()
+		s.Err, _, _ = strings.Cut(err.Error(), "\n") // a stack belongs in the log
 		s.Restarts++
 	}
 	g.state[name] = s
