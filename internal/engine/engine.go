@@ -79,6 +79,9 @@ type Engine struct {
 	settle   time.Time // end of the wait for inherited addresses
 	ready    bool
 
+	releases     int       // RELEASEs that are on their way
+	releaseUntil time.Time // end of the wait for them
+
 	clients    clients
 	watchNext  time.Time // when the network watchdog is due
 	restart    bool      // the network watchdog wants a new process

@@ -35,20 +35,33 @@ const stopTimeout = 10 * time.Second
 func (e *Engine) clean() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	for _, u := range e.uplinks {
-		if u.client != nil {
-			_ = u.client.Release(ctx) // a server that is gone gets no word
-		}
-	}
 	have, err := read(ctx, e.kernel, e.plan)
 	if err != nil {
+		e.releaseAll(ctx)
 		return fmt.Errorf("read what is ours: %w", err)
 	}
+	// Forwarding goes first: an address that was given back may be another's.
+	ops, quiet := router.Clean(have), len(router.CleanForwarding(have))
+	failures := e.kernel.Apply(ctx, ops[:quiet])
+	e.releaseAll(ctx)
+	failures = append(failures, e.kernel.Apply(ctx, ops[quiet:])...)
 	var failed []error
-	for _, f := range e.kernel.Apply(ctx, router.Clean(have)) {
+	for _, f := range failures {
 		failed = append(failed, f)
 	}
 	return errors.Join(append(failed, e.kernel.RestoreSysctls())...)
+}
+
+// releaseAll gives the addresses of all uplinks back, while they are there.
+func (e *Engine) releaseAll(ctx context.Context) {
+	for _, u := range e.uplinks {
+		if u.client == nil {
+			continue
+		}
+		limited, cancel := context.WithTimeout(ctx, releaseTimeout)
+		_ = u.client.Release(limited) // a server that is gone gets no word
+		cancel()
+	}
 }
 
 func (e *Engine) kernelConfig() kernel.Config {
