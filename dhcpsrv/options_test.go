@@ -42,6 +42,7 @@ func order(payload []byte) (codes []byte) {
 	return codes
 }
 
+// DHCP-05 among others: one option 6.
 func TestS31_S32_Options(t *testing.T) {
 	cfg := config()
 	cfg.MTU = 1400
@@ -84,6 +85,7 @@ func TestS31_S32_Options(t *testing.T) {
 	}
 }
 
+// DHCP-05: our own address is handed out without an uplink, too.
 func TestN36_NoUplinkNeeded(t *testing.T) {
 	// Nothing about uplinks is an input at all; option 6 is the gateway.
 	r := newRig(t, config())

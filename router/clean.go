@@ -12,15 +12,11 @@ import (
 // where they are known. Forwarding that was on before us, in a memory that is
 // there, stays on.
 func Clean(have Have) []Op {
-	var ops []Op
-	paths := slices.Sorted(maps.Keys(have.Sysctls))
+	ops := CleanForwarding(have)
 	now := maps.Clone(have.Sysctls)
-	for _, path := range paths {
-		original, written := have.Original[path]
-		before := have.Original != nil && (!written || original == "1")
-		if isForwarding(path) && now[path] == "1" && !before {
-			ops = append(ops, SetSysctl{Sysctl{Key: path, Value: "0"}})
-			now[path] = "0"
+	for _, op := range ops {
+		if set, ok := op.(SetSysctl); ok {
+			now[set.Key] = set.Value
 		}
 	}
 	for _, r := range slices.Backward(have.Main) {
@@ -43,7 +39,7 @@ func Clean(have Have) []Op {
 			ops = append(ops, DelLink{name})
 		}
 	}
-	for _, path := range paths {
+	for _, path := range slices.Sorted(maps.Keys(have.Sysctls)) {
 		gone := slices.ContainsFunc(have.Made, func(name string) bool { return strings.Contains(path, "/"+name+"/") })
 		if original, ok := have.Original[path]; ok && !gone && original != now[path] {
 			ops = append(ops, SetSysctl{Sysctl{Key: path, Value: original}})
@@ -54,6 +50,20 @@ func Clean(have Have) []Op {
 	}
 	if have.Acct != nil {
 		ops = append(ops, DelTable{AcctName})
+	}
+	return ops
+}
+
+// CleanForwarding returns the first operations of Clean, after which no device
+// of ours forwards.
+func CleanForwarding(have Have) []Op {
+	var ops []Op
+	for _, path := range slices.Sorted(maps.Keys(have.Sysctls)) {
+		original, written := have.Original[path]
+		before := have.Original != nil && (!written || original == "1")
+		if isForwarding(path) && have.Sysctls[path] == "1" && !before {
+			ops = append(ops, SetSysctl{Sysctl{Key: path, Value: "0"}})
+		}
 	}
 	return ops
 }

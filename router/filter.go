@@ -14,7 +14,7 @@ var (
 )
 
 // inWANRules judge what an uplink sends to the router itself. DHCP needs no
-// rule: a renewal is a flow of ours, and everything else comes by a packet
+// rule: a renewal is a flow of ours, and everything else, a NAK included, comes by a packet
 // socket, before any rule. One for port 68 would let a scan find out, by "port
 // unreachable", that the daemon is not running; one for 546 (DHCPv6, which we do
 // not ask) likewise. Who runs a DHCPv6 client of his own puts it on the allow

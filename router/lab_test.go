@@ -292,6 +292,7 @@ func (b *box) expect(from *lab.NS, to, want string) {
 	}
 }
 
+// RTR-16, seen by packets.
 func TestPacketsFollowPlan(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
 		b := newBox(t)

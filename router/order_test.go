@@ -142,6 +142,10 @@ func TestStopClean(t *testing.T) {
 	}
 	ops := router.Clean(k.have(router.Build(in)))
 	golden(t, "ops/stop-clean.txt", listing(ops))
+	first := router.CleanForwarding(k.have(router.Build(in)))
+	if len(first) < 2 || listing(first) != listing(ops[:len(first)]) || strings.Contains(listing(ops[len(first):]), "forwarding = 0") {
+		t.Errorf("forwarding is not what a clean stop ends first:\n%s", listing(first))
+	}
 	for i, op := range ops {
 		if err := k.apply(op); err != nil {
 			t.Errorf("op %d, %s: %v", i, op, err)

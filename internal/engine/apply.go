@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"luatnetd/internal/status"
 	"luatnetd/router/kernel"
 )
 
@@ -11,7 +12,7 @@ import (
 type pendingEvent struct {
 	seq   uint64 // of the job that makes it true
 	level slog.Level
-	kind  string
+	kind  status.EventKind
 	text  string
 	attrs []any
 }

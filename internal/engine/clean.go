@@ -34,7 +34,7 @@ func Clean(ctx context.Context, opt Options) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := wipe(ctx, k, router.Plan{})
+	n, err := wipe(ctx, k, router.Plan{}, func() {})
 	return n, errors.Join(err, k.Close())
 }
 
@@ -50,15 +50,21 @@ func stopped(ctx context.Context, socket string) error {
 	return fmt.Errorf("%w: something answers on %s", ErrRunning, socket)
 }
 
-// wipe takes away everything that is ours, and reports how much that was.
-func wipe(ctx context.Context, k *kernel.Kernel, plan router.Plan) (int, error) {
+// wipe takes away everything that is ours, and reports how much that was. quiet is
+// called when nothing is forwarded any more: an address that is given back may
+// be somebody else's at once.
+func wipe(ctx context.Context, k *kernel.Kernel, plan router.Plan, quiet func()) (int, error) {
 	have, err := read(ctx, k, plan)
 	if err != nil {
+		quiet()
 		return 0, fmt.Errorf("read what is ours: %w", err)
 	}
-	ops := router.Clean(have)
+	ops, still := router.Clean(have), len(router.CleanForwarding(have))
+	failures := k.Apply(ctx, ops[:still])
+	quiet()
+	failures = append(failures, k.Apply(ctx, ops[still:])...)
 	var failed []error
-	for _, f := range k.Apply(ctx, ops) {
+	for _, f := range failures {
 		failed = append(failed, f)
 	}
 	return len(ops), errors.Join(append(failed, k.RestoreSysctls())...)

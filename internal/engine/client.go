@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"time"
 
 	"luatnetd/internal/config"
 	"luatnetd/internal/host"
@@ -27,12 +26,15 @@ type leaseEvent struct {
 // its device: a client belongs to one device.
 func (e *Engine) runClient(u *uplink) {
 	if u.client != nil && u.clientDevice != u.device {
-		u.closeClient(false)
+		e.closeClient(u, false)
 	}
 	if u.cfg.Mode != config.ModeDHCP || u.device == "" {
 		return
 	}
 	if u.client == nil {
+		if e.releasing(e.now()) {
+			return // it may be of this very uplink, with the same file
+		}
 		e.openClient(u)
 	}
 	u.client.Link(e.dhcpLink(u))
@@ -73,28 +75,6 @@ func (e *Engine) openClient(u *uplink) {
 		}
 	})
 }
-
-// closeClient ends the client; release gives the address back first.
-func (u *uplink) closeClient(release bool) {
-	if u.client == nil {
-		return
-	}
-	client, stop := u.client, u.stopClient
-	u.client, u.stopClient, u.clientDevice = nil, nil, ""
-	if !release {
-		stop()
-		return
-	}
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
-		defer cancel()
-		_ = client.Release(ctx) // a server that is gone gets no word
-		stop()
-	}()
-}
-
-// releaseTimeout bounds the wait for a RELEASE to leave.
-const releaseTimeout = 2 * time.Second
 
 // leased takes what a DHCP client says.
 func (e *Engine) leased(ev leaseEvent) {

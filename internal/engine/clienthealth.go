@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"luatnetd/client"
+	"luatnetd/internal/status"
 )
 
 // quiet is how long a port or server may be missing before that is a fault: at
@@ -15,7 +16,7 @@ const quiet = 30 * time.Second
 // them, each with a stable code (docs/api.md).
 func (e *Engine) clientHealth(now time.Time) (list []note) {
 	v := e.clients.view.Load()
-	add := func(code, severity, entry, text string) {
+	add := func(code status.HealthCode, severity, entry, text string) {
 		list = append(list, note{Code: code, Severity: severity, Entry: entry, Text: text})
 	}
 	verified := false // a connection that judges certificates
@@ -24,7 +25,7 @@ func (e *Engine) clientHealth(now time.Time) (list []note) {
 		verified = verified || (k.cfg.Kind == client.TLS || k.cfg.Kind == client.DTLS && k.cfg.TLS.PSK == "") && !k.cfg.TLS.Insecure
 		if _, q := k.parts(); q != nil {
 			if s := q.Stats(); s.Health != "" {
-				add(s.Health, "warning", name, s.HealthText)
+				add(status.HealthCode(s.Health), "warning", name, s.HealthText)
 			}
 		}
 		s := k.status()

@@ -81,6 +81,9 @@ type Engine struct {
 	ready    bool
 	told     string // the newest line for the service manager
 
+	releases     int       // RELEASEs that are on their way
+	releaseUntil time.Time // end of the wait for them
+
 	clients    clients
 	watchNext  time.Time // when the network watchdog is due
 	restart    bool      // the network watchdog wants a new process
@@ -116,7 +119,7 @@ func Run(ctx context.Context, opt Options, reload <-chan struct{}) error {
 
 // record puts one event into the journal and the log: they come from the same
 // transition, so they cannot disagree.
-func (e *Engine) record(level slog.Level, kind, text string, attrs ...any) {
+func (e *Engine) record(level slog.Level, kind status.EventKind, text string, attrs ...any) {
 	ev := status.Event{At: host.Wall(e.now()), Kind: kind, Text: text, Attrs: map[string]string{}}
 	for i := 0; i+1 < len(attrs); i += 2 {
 		ev.Attrs[fmt.Sprint(attrs[i])] = fmt.Sprint(attrs[i+1])

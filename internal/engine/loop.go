@@ -92,6 +92,9 @@ func (e *Engine) sleep(now time.Time) time.Duration {
 	if e.settling(now) {
 		next = sooner(next, e.settle)
 	}
+	if e.releasing(now) {
+		next = sooner(next, e.releaseUntil)
+	}
 	next = sooner(next, e.override.until)
 	next = sooner(next, e.watchNext)
 	return max(next.Sub(now), time.Millisecond)
@@ -117,6 +120,8 @@ func (e *Engine) handle(ev any) {
 		e.record(ev.level, ev.kind, ev.text, ev.attrs...)
 	case timeEvent:
 		e.timeChanged(ev)
+	case released:
+		e.releases--
 	case command:
 		e.command(ev)
 	default:

@@ -10,6 +10,7 @@ import (
 	"luatnetd/client/sock"
 	"luatnetd/internal/config"
 	"luatnetd/internal/host"
+	"luatnetd/internal/status"
 )
 
 // oneshotConfig is a short connection with the [[connection]] whose settings it
@@ -80,7 +81,7 @@ func (e *Engine) dialShort(ctx context.Context, o *oneshot) (local.Conn, error) 
 // happened is an event of another goroutine on its way to the loop.
 type happened struct {
 	level slog.Level
-	kind  string
+	kind  status.EventKind
 	text  string
 	attrs []any
 }

@@ -12,7 +12,7 @@ import (
 // build makes the whole plan and hands it over if it differs from the last
 // one, or if a full read is due.
 func (e *Engine) build(now time.Time) {
-	if e.settling(now) {
+	if e.settling(now) || e.releasing(now) {
 		return
 	}
 	if why := e.idle(); why != "" {

@@ -15,7 +15,7 @@ import (
 type note = status.Code
 
 // note adds a standing health code.
-func (e *Engine) note(code, severity, entry, text string) {
+func (e *Engine) note(code status.HealthCode, severity, entry, text string) {
 	e.notes = append(e.notes, note{Code: code, Severity: severity, Entry: entry, Text: text})
 }
 
@@ -39,13 +39,16 @@ func (e *Engine) publish(now time.Time) {
 	if e.rival != "" {
 		d.Health = append(d.Health, note{Code: "firewall-rival", Severity: "error", Text: e.rival})
 	}
+	for _, p := range e.done.Paused {
+		d.Health = append(d.Health, note{Code: "repairs-paused", Severity: "error", Entry: p.Room.String(), Text: p.String()})
+	}
 	if u := e.byName(e.decision.Active); u != nil {
 		d.Adapter = string(u.cfg.Adapter)
 	}
 	for _, u := range e.uplinks {
 		d.Uplinks = append(d.Uplinks, e.uplinkStatus(u, now))
 		if u.refused != "" {
-			d.Health = append(d.Health, note{Code: config.ScopeLease.Code(), Severity: "error", Entry: u.cfg.Name, Text: u.refused})
+			d.Health = append(d.Health, note{Code: status.HealthCode(config.ScopeLease.Code()), Severity: "error", Entry: u.cfg.Name, Text: u.refused})
 		}
 	}
 	for _, l := range e.lans {

@@ -83,7 +83,7 @@ func (e *Engine) adjust() {
 	}
 	for _, old := range e.uplinks {
 		if !slices.Contains(uplinks, old) {
-			old.closeClient(true)
+			e.closeClient(old, true)
 		}
 	}
 	e.uplinks = uplinks
@@ -123,6 +123,6 @@ func (e *Engine) configure(u *uplink, c config.Uplink) {
 	if same || old.Name == "" {
 		return
 	}
-	u.closeClient(true)
+	e.closeClient(u, true)
 	e.setLease(u, nil, "its configuration changed")
 }

@@ -11,6 +11,7 @@ import (
 	"luatnetd/internal/ctl"
 	"luatnetd/internal/host"
 	"luatnetd/internal/journal"
+	"luatnetd/internal/status"
 	"luatnetd/internal/store"
 	"luatnetd/internal/task"
 	"luatnetd/netif/probe"
@@ -69,7 +70,7 @@ func loadBoot(file string) (*config.Config, []note, error) {
 	}
 	var notes []note
 	for _, p := range dropped {
-		notes = append(notes, note{Code: p.Code(), Severity: "error", Entry: p.Entry, Text: p.String()})
+		notes = append(notes, note{Code: status.HealthCode(p.Code()), Severity: "error", Entry: p.Entry, Text: p.String()})
 	}
 	if cfg.Empty() {
 		notes = append(notes, emptyNote(file))

@@ -34,13 +34,20 @@ const stopTimeout = 10 * time.Second
 func (e *Engine) clean() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	for _, u := range e.uplinks {
-		if u.client != nil {
-			_ = u.client.Release(ctx) // a server that is gone gets no word
-		}
-	}
-	_, err := wipe(ctx, e.kernel, e.plan)
+	_, err := wipe(ctx, e.kernel, e.plan, func() { e.releaseAll(ctx) })
 	return err
+}
+
+// releaseAll gives the addresses of all uplinks back, while they are there.
+func (e *Engine) releaseAll(ctx context.Context) {
+	for _, u := range e.uplinks {
+		if u.client == nil {
+			continue
+		}
+		limited, cancel := context.WithTimeout(ctx, releaseTimeout)
+		_ = u.client.Release(limited) // a server that is gone gets no word
+		cancel()
+	}
 }
 
 func (e *Engine) kernelConfig() kernel.Config {

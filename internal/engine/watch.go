@@ -53,7 +53,7 @@ func (e *Engine) watchConfig() {
 	for _, s := range c.Ladder {
 		r, err := client.ParseRung(s.Rung)
 		if err != nil {
-			e.note("watchdog", "error", "", err.Error())
+			e.note("config-item-ignored", "error", "", err.Error())
 			continue
 		}
 		p.Rungs = append(p.Rungs, client.RungPolicy{Rung: r, Wait: s.Wait})

@@ -102,12 +102,16 @@ type Lease struct {
 	Left     float64 `json:"left"` // seconds, 0 for an unlimited one
 }
 
-// Code is one health code: stable, so that monitoring can match it.
+// HealthCode is what monitoring matches: it never changes its meaning. Those of
+// the product are constants, so that a test can compare them with docs/api.md.
+type HealthCode string
+
+// Code is one thing that is wrong.
 type Code struct {
-	Code     string `json:"code"`
-	Severity string `json:"severity"` // error, warning, notice
-	Entry    string `json:"entry,omitempty"`
-	Text     string `json:"text"`
+	Code     HealthCode `json:"code"`
+	Severity string     `json:"severity"` // error, warning, notice
+	Entry    string     `json:"entry,omitempty"`
+	Text     string     `json:"text"`
 }
 
 // Kernel is how the last change of the kernel went.
@@ -126,11 +130,14 @@ type Why struct {
 	Text   string `json:"text"`
 }
 
+// EventKind is what a program that follows the events matches; docs/api.md has them all.
+type EventKind string
+
 // Event is one line of the journal.
 type Event struct {
 	Seq   uint64            `json:"seq"`
 	At    time.Time         `json:"at"`
-	Kind  string            `json:"kind"` // IP_READY, IP_LOSE, NETWORK_STATUS, UPLINK, lease, config, kernel, control
+	Kind  EventKind         `json:"kind"`
 	Text  string            `json:"text"`
 	Attrs map[string]string `json:"attrs,omitempty"`
 }

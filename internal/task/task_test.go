@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +36,25 @@ func TestPanicAndErrorRestartTheTask(t *testing.T) {
 		}
 		cancel()
 		g.Wait()
+	})
+}
+
+// TestStackStaysInTheLog: status is read by people, who want one line.
+func TestStackStaysInTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		g := New(slog.New(slog.NewTextHandler(&log, nil)))
+		ctx, cancel := context.WithCancel(t.Context())
+		g.Go(ctx, "shaky", func(context.Context) error { panic("boom") })
+		synctest.Wait()
+		if s := g.States(); len(s) != 1 || s[0].Err != "panic: boom" {
+			t.Errorf("states = %+v, want the first line only", s)
+		}
+		cancel()
+		g.Wait()
+		if !strings.Contains(log.String(), "task_test.go") {
+			t.Errorf("the log has no stack: %s", log.String())
+		}
 	})
 }
 

@@ -34,7 +34,7 @@
 //
 // # What is sent how
 //
-// BOUND and RENEWING use a UDP socket with the leased address, everything else
-// the packet socket, which is open in every state but DOWN, BOUND, RENEWING
-// and STOPPED.
+// BOUND and RENEWING send by a UDP socket with the leased address, everything
+// else by the packet socket, which is open in every state but DOWN, BOUND and
+// STOPPED: the NAK of a renewal comes by broadcast.
 package lease

@@ -30,10 +30,11 @@ func (s State) String() string {
 	return "?"
 }
 
-// raw reports whether the packet socket is open in the state.
+// raw reports whether the packet socket is open in the state. RENEWING needs it
+// for a NAK: that comes by broadcast (RFC 2131 §4.1), which the firewall drops.
 func (s State) raw() bool {
 	switch s {
-	case Down, Bound, Renewing, Stopped:
+	case Down, Bound, Stopped:
 		return false
 	}
 	return true

@@ -371,7 +371,7 @@ func (w *world) later(d time.Duration, ev lease.Event) {
 func (w *world) invariants() {
 	w.t.Helper()
 	st := w.m.Status()
-	if quiet := st.State == lease.Down || st.State == lease.Bound || st.State == lease.Renewing || st.State == lease.Stopped; w.raw == quiet {
+	if quiet := st.State == lease.Down || st.State == lease.Bound || st.State == lease.Stopped; w.raw == quiet {
 		w.t.Fatalf("%v: packet socket open %v in %v", w.at(), w.raw, st.State)
 	}
 	if w.arp && w.held == nil && st.State != lease.Rebooting && st.State != lease.Checking {

@@ -19,6 +19,7 @@ const (
 	short = 300 * time.Millisecond // for what must not
 )
 
+// DEV-05: every kind of request, "http" among them.
 func TestKinds(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
 		n := lab.New(t)
@@ -117,6 +118,7 @@ func TestKinds(t *testing.T) {
 	})
 }
 
+// DEV-05: a check belongs to its device, whatever the addresses say.
 func TestSameAddressOnTwoUplinks(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
 		n := lab.New(t)

@@ -24,7 +24,8 @@ type Result struct {
 	Ops      []string // what was tried, in order
 	Failures []Failure
 	Took     time.Duration
-	Full     bool // everything was read
+	Full     bool     // everything was read
+	Paused   []Paused // rooms that another program keeps undoing, left alone for now
 }
 
 // Memory is what the kernel cannot tell about us and a diff may need.
@@ -182,7 +183,7 @@ func (a *Applier) turn(ctx context.Context, j Job) {
 	ops, failures := a.ops(ctx, j.Plan, rooms, planned)
 	failures = append(failures, a.apply(ctx, ops)...)
 	a.settle(j, ops, failures)
-	r := Result{Seq: j.Seq, Failures: failures, Took: time.Since(start), Full: rooms == router.AllRooms}
+	r := Result{Seq: j.Seq, Failures: failures, Took: time.Since(start), Full: rooms == router.AllRooms, Paused: a.guard.left()}
 	for _, op := range ops {
 		r.Ops = append(r.Ops, op.String())
 	}
@@ -219,7 +220,7 @@ func (a *Applier) ops(ctx context.Context, p router.Plan, rooms, planned router.
 			ops = append(ops, flush)
 		}
 	}
-	ops, stopped := a.guard.pass(ops, planned, time.Now(), a.who())
+	ops, stopped := a.guard.pass(ops, read, planned, time.Now(), a.who())
 	return ops, append(failures, stopped...)
 }
 

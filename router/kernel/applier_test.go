@@ -288,6 +288,9 @@ func TestRepairsEnd(t *testing.T) {
 		if len(r.Failures) != 1 || !strings.HasPrefix(r.Failures[0].Error(), "repair main: another program keeps undoing it") {
 			t.Errorf("seventh repair: %+v", r)
 		}
+		if len(r.Paused) != 1 || r.Paused[0].Room != router.RoomMain || time.Until(r.Paused[0].Until) != 10*time.Minute {
+			t.Errorf("seventh repair: paused %v, want main for ten minutes", r.Paused)
+		}
 		if len(r.Ops) != 1 || !strings.Contains(r.Ops[0], "rule add") {
 			t.Errorf("ops %v: want the rule only", r.Ops)
 		}
@@ -295,10 +298,16 @@ func TestRepairsEnd(t *testing.T) {
 		if r := turn(p); len(r.Ops) != 0 || len(r.Failures) != 1 {
 			t.Errorf("within the pause: %+v", r)
 		}
+		a.Submit(Job{Plan: router.Plan{Main: p.Main}})
+		if r := result(t, a); len(r.Paused) != 1 {
+			t.Errorf("a turn that does not read main: paused %v, want main still", r.Paused)
+		}
 		q := p
 		q.Main = []router.RouteSpec{viaWan2} // a switch is no repair
 		if r := turn(q); len(r.Ops) != 1 || len(r.Failures) != 0 {
 			t.Errorf("new plan within the pause: %+v", r)
+		} else if len(r.Paused) != 0 {
+			t.Errorf("main is as planned, and paused is %v", r.Paused)
 		}
 		vandal()
 		time.Sleep(2 * time.Minute)

@@ -2,6 +2,8 @@ package kernel
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"luatnetd/router"
@@ -20,20 +22,30 @@ const (
 type guard struct {
 	repairs map[router.Rooms][]time.Time
 	until   map[router.Rooms]time.Time
+	paused  map[router.Rooms]Paused // rooms that were found undone and left so
 }
 
 func newGuard() *guard {
-	return &guard{repairs: make(map[router.Rooms][]time.Time), until: make(map[router.Rooms]time.Time)}
+	return &guard{repairs: make(map[router.Rooms][]time.Time), until: make(map[router.Rooms]time.Time), paused: make(map[router.Rooms]Paused)}
 }
+
+// Paused is a room that is not repaired for a while.
+type Paused struct {
+	Room  router.Rooms
+	Until time.Time
+	Why   error
+}
+
+func (p Paused) String() string { return fmt.Sprintf("%s: left as it is, because %v", p.Room, p.Why) }
 
 // leftAlone stands for the ops of a room that is not repaired.
 type leftAlone struct{ room router.Rooms }
 
 func (o leftAlone) String() string { return "repair " + o.room.String() }
 
-// pass takes out the ops of rooms that are left alone. planned are the rooms
-// where ops are no repairs. who names the suspect for nftables.
-func (g *guard) pass(ops []router.Op, planned router.Rooms, now time.Time, who string) ([]router.Op, []Failure) {
+// pass takes out the ops of rooms that are left alone. read are the rooms that
+// the ops are for, planned those where ops are no repairs. who names the suspect for nftables.
+func (g *guard) pass(ops []router.Op, read, planned router.Rooms, now time.Time, who string) ([]router.Op, []Failure) {
 	var repaired router.Rooms
 	for _, op := range ops {
 		repaired |= roomOf(op)
@@ -43,8 +55,13 @@ func (g *guard) pass(ops []router.Op, planned router.Rooms, now time.Time, who s
 	for _, r := range (repaired &^ planned &^ router.RoomKill).Each() {
 		if !g.allow(r, now) {
 			stopped |= r
-			failures = append(failures, Failure{Op: leftAlone{r}, Err: g.reason(r, now, who)})
+			why := g.reason(r, now, who)
+			failures = append(failures, Failure{Op: leftAlone{r}, Err: why})
+			g.paused[r] = Paused{Room: r, Until: g.until[r], Why: why}
 		}
+	}
+	for _, r := range (read &^ stopped).Each() {
+		delete(g.paused, r) // it is as planned, or will be after these ops
 	}
 	if stopped == 0 {
 		return ops, nil
@@ -74,6 +91,11 @@ func (g *guard) allow(r router.Rooms, now time.Time) bool {
 	}
 	g.repairs[r] = append(recent, now)
 	return true
+}
+
+// left lists the rooms that are not as planned and stay so for now.
+func (g *guard) left() []Paused {
+	return slices.SortedFunc(maps.Values(g.paused), func(a, b Paused) int { return int(a.Room) - int(b.Room) })
 }
 
 func (g *guard) reason(r router.Rooms, now time.Time, who string) error {

@@ -180,6 +180,7 @@ func TestForeignIsRefused(t *testing.T) {
 	})
 }
 
+// RTR-16: nothing is flushed before the kernel uses the new way.
 func TestVerifyStopsFlush(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
 		b, _ := newBox(t, Config{}, "wan1", "wan2", "eth1")

@@ -274,7 +274,7 @@ func TestNoNudgeByDefaultRoute(t *testing.T) {
 	})
 }
 
-// TestFlushMark: only what carries the mark under the mask goes, with other
+// TestFlushMark (RTR-16): only what carries the mark under the mask goes, with other
 // bits of the mark set or not.
 func TestFlushMark(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {

@@ -55,7 +55,7 @@ func (b *box) steady() {
 }
 
 // kinds lists the events of one kind.
-func (b *box) kinds(kind string) (list []status.Event) {
+func (b *box) kinds(kind status.EventKind) (list []status.Event) {
 	b.t.Helper()
 	b.ok(b.API.Events(context.Background(), 0, false, func(e status.Event) {
 		if e.Kind == kind {
@@ -285,6 +285,21 @@ func TestCtlPlan(t *testing.T) {
 			return nil
 		})
 		b.want(0, " operations would be done", "plan")
+		b.eventually(5*time.Second, "status says that repairs are paused", func() error {
+			if !b.healthy("repairs-paused") {
+				return errors.New(pretty(b.status().Health))
+			}
+			return nil
+		})
+		b.want(0, "routes: left as it is, because another program keeps undoing it", "status")
+		b.write(without()) // a new decision is carried out: nothing is missing any more
+		b.reload()
+		b.eventually(5*time.Second, "the code is gone", func() error {
+			if b.healthy("repairs-paused") {
+				return errors.New(pretty(b.status().Health))
+			}
+			return nil
+		})
 	})
 }
 

@@ -3,11 +3,13 @@ package netns
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"luatnetd/internal/lab"
+	"luatnetd/internal/status"
 )
 
 // leased is a configuration with two DHCP uplinks and one LAN.
@@ -42,17 +44,25 @@ address = "192.168.5.1/24"
 // --no-daemon it does not change its user, which a user namespace forbids.
 func (b *box) dnsmasq(isp *lab.ISP, lease string) *lab.Proc {
 	b.t.Helper()
+	return b.dnsmasqFrom(isp, "50", "99", lease)
+}
+
+// dnsmasqFrom hands out the addresses from first to last.
+func (b *box) dnsmasqFrom(isp *lab.ISP, first, last, lease string, more ...string) *lab.Proc {
+	b.t.Helper()
 	base := strings.TrimSuffix(isp.Gateway.String(), ".1")
-	p, err := isp.Start(nil, "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
+	argv := []string{"--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
 		"--interface=down0", "--bind-interfaces", "--except-interface=lo", "--log-dhcp", "--log-facility=-",
-		"--dhcp-range="+base+".50,"+base+".99,255.255.255.0,"+lease, "--dhcp-option=6,"+isp.Gateway.String(),
-		"--dhcp-leasefile="+isp.Dir()+"/leases", "--address=/"+lab.HostName+"/"+lab.WebAddr, "--pid-file=")
+		"--dhcp-range=" + base + "." + first + "," + base + "." + last + ",255.255.255.0," + lease, "--dhcp-option=6," + isp.Gateway.String(),
+		"--dhcp-leasefile=" + isp.Dir() + "/leases", "--address=/" + lab.HostName + "/" + lab.WebAddr, "--pid-file="}
+	p, err := isp.Start(nil, "dnsmasq", append(argv, more...)...)
 	b.ok(err)
 	return p
 }
 
 // The main job, with foreign peers on both sides: providers by dnsmasq, clients
-// by busybox udhcpc, dhclient and dhcpcd. DEV-28, DEV-29, DHCP-01, DNS-01, DNS-03.
+// by busybox udhcpc, dhclient and dhcpcd. DEV-28, DEV-29,
+// DHCP-01, DHCP-04, DNS-01, DNS-03.
 func TestDHCPOnBothSides(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
 		b := newBox(t, 2)
@@ -75,6 +85,7 @@ func TestDHCPOnBothSides(t *testing.T) {
 		if list, _ := b.ctl("leases"); !strings.Contains(list, "192.168.5.") {
 			t.Errorf("ctl leases printed %q, want the client", list)
 		}
+		b.leaseEvent()
 		b.ready(20*time.Second, "wan2")
 		b.ok(b.ISPs[0].Cut())
 		b.eventually(3*time.Second, "the client is online through wan2", func() error {
@@ -87,6 +98,18 @@ func TestDHCPOnBothSides(t *testing.T) {
 		b.resolves("+notcp")
 		b.noForeign()
 	})
+}
+
+// leaseEvent wants the event that says which client got which address.
+func (b *box) leaseEvent() {
+	b.t.Helper()
+	link := b.Client.MustRun(b.t, "cat", "/sys/class/net/eth0/address")
+	list := b.kinds("lease")
+	if !slices.ContainsFunc(list, func(e status.Event) bool {
+		return e.Attrs["lan"] == "lan" && strings.HasPrefix(e.Attrs["address"], "192.168.5.") && e.Attrs["mac"] == strings.TrimSpace(link)
+	}) {
+		b.t.Errorf("no event names the client %s: %s", link, pretty(list))
+	}
 }
 
 // clientGetsOnline runs a DHCP client on the LAN and uses what it set up.

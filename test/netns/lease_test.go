@@ -78,6 +78,49 @@ func TestRenewalsDisturbNothing(t *testing.T) {
 	})
 }
 
+// An uplink that goes gives its address back, from that address: by reload,
+// while the plan takes the address away, and by on_stop = "clean". DEV-29.
+func TestReleaseLeavesBeforeTheAddress(t *testing.T) {
+	lab.Run(t, func(t *testing.T) {
+		b := newBox(t, 2)
+		servers := []*lab.Proc{b.dnsmasq(b.ISPs[0], "1h"), b.dnsmasq(b.ISPs[1], "1h")}
+		b.write("on_stop = \"clean\"\n" + leased)
+		b.start()
+		b.active(20*time.Second, "wan", "wan1")
+		b.ready(20*time.Second, "wan2")
+		addr, _, _ := strings.Cut(b.uplink("wan").Address, "/")
+		sent := newTap(t, b.ISPs[0].NS, "down0", func(p packet) bool { return p.src.String() == addr && p.dport == 67 })
+		released := func(isp, want int) {
+			t.Helper()
+			b.eventually(5*time.Second, "the provider hears the RELEASE", func() error {
+				if n := strings.Count(servers[isp].Output(), "DHCPRELEASE("); n != want {
+					return fmt.Errorf("%d RELEASEs, want %d", n, want)
+				}
+				return nil
+			})
+		}
+		_, wan2, _ := strings.Cut(leased, "\n\n")
+		for i := range 10 {
+			b.write("on_stop = \"clean\"\n" + wan2)
+			b.reload()
+			released(0, i+1)
+			if n := sent.count(); n != i+1 {
+				t.Errorf("%d of %d RELEASEs came from %s", n, i+1, addr)
+			}
+			b.active(10*time.Second, "wan2", "wan2")
+			b.write("on_stop = \"clean\"\n" + leased)
+			b.reload()
+			b.active(20*time.Second, "wan", "wan1")
+		}
+		b.stop(syscall.SIGTERM)
+		released(0, 11)
+		released(1, 1)
+		if out := b.Gateway.MustRun(t, "ip", "-4", "-o", "addr", "show", "dev", "wan1"); out != "" {
+			t.Errorf("a clean stop left %s", out)
+		}
+	})
+}
+
 // daemonRenew asks the daemon to renew its leases now.
 func (b *box) daemonRenew() error {
 	_, err := b.API.Post(context.Background(), "uplink", "wan", "renew")

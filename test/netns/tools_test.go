@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"luatnetd/internal/lab"
+	"luatnetd/internal/status"
 )
 
 // reload reads the file again, as an operator would.
@@ -32,7 +33,7 @@ func (b *box) settle() {
 }
 
 // healthy reports whether a health code is in the status.
-func (b *box) healthy(code string) bool {
+func (b *box) healthy(code status.HealthCode) bool {
 	for _, c := range b.status().Health {
 		if c.Code == code {
 			return true
