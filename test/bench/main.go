@@ -46,9 +46,13 @@ var benches = []struct {
 	{"overrun", overrun},
 	{"reorder", reorder},
 	{"idle", idle},
+	{"chaos", chaos},
 }
 
 func main() {
+	if len(os.Args) > 1 && roles[os.Args[1]] != nil {
+		exit(roles[os.Args[1]](os.Args[2:]))
+	}
 	only := flag.String("run", "", "run the benches whose name matches this expression")
 	opt := options{}
 	flag.BoolVar(&opt.quick, "quick", false, "a fifth of the rounds")
