@@ -49,12 +49,19 @@ func readReceipts(path string, life int, ids bool) (list []receipt, err error) {
 	if err != nil {
 		return nil, err
 	}
-	lines := strings.Split(string(text), "\n")
+	if list, err = parseReceipts(string(text), life, ids); err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return list, err
+}
+
+func parseReceipts(text string, life int, ids bool) (list []receipt, err error) {
+	lines := strings.Split(text, "\n")
 	for _, line := range lines[:len(lines)-1] {
 		r := receipt{life: life}
 		field := strings.SplitN(line, " ", 4)
 		if len(field) != 4 {
-			return nil, fmt.Errorf("%s: line %q", path, line)
+			return nil, fmt.Errorf("line %q", line)
 		}
 		r.peer = field[2]
 		rest := field[3]
@@ -62,14 +69,14 @@ func readReceipts(path string, life int, ids bool) (list []receipt, err error) {
 			var id string
 			id, rest, _ = strings.Cut(rest, " ")
 			if r.id, err = strconv.ParseUint(id, 10, 64); err != nil {
-				return nil, fmt.Errorf("%s: line %q: %w", path, line, err)
+				return nil, fmt.Errorf("line %q: %w", line, err)
 			}
 		}
 		if _, err := fmt.Sscanf(field[0]+" "+field[1]+" "+rest, "%d %d m %d", &r.at, &r.conn, &r.number); err != nil {
-			return nil, fmt.Errorf("%s: line %q: %w", path, line, err)
+			return nil, fmt.Errorf("line %q: %w", line, err)
 		}
 		if rest != body(r.number) {
-			return nil, fmt.Errorf("%s: line %q is not what was sent", path, line)
+			return nil, fmt.Errorf("line %q is not what was sent", line)
 		}
 		list = append(list, r)
 	}

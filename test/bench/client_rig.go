@@ -19,6 +19,7 @@ type lane struct {
 	server *lab.Proc
 	source *lab.Proc
 	lives  int // servers started so far
+	newest int // the last of the server's connections that a bench has looked at
 }
 
 // clientRig is the box with connections.

@@ -47,6 +47,7 @@ var benches = []struct {
 	{"reorder", reorder},
 	{"idle", idle},
 	{"chaos", chaos},
+	{"client-flips", clientFlips},
 }
 
 func main() {
