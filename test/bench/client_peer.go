@@ -23,6 +23,7 @@ import (
 var roles = map[string]func(args []string) error{
 	"role-server": roleServer,
 	"role-source": roleSource,
+	"role-idle":   roleIdle,
 }
 
 // noter is a server that appends each line it reads to a file, in the order in

@@ -48,6 +48,7 @@ var benches = []struct {
 	{"idle", idle},
 	{"chaos", chaos},
 	{"client-flips", clientFlips},
+	{"client-idle", clientIdle},
 }
 
 func main() {
