@@ -202,6 +202,7 @@ func (r *runner) dialed(now time.Time, ev dialed) {
 		return
 	}
 	ev.l.conn = ev.conn
+	ev.l.cancel() // the time to connect has ended well
 	r.trace.note(now, "link %d: %s, %s to %s", ev.l.id, client.OnLine, ev.conn.LocalAddr(), ev.conn.RemoteAddr())
 	r.spawn(func() { r.read(ev.l) })
 	r.session.SetValues(r.cfg.Values())

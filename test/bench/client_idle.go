@@ -76,7 +76,7 @@ func holdIdle(opt options, kind string) (h held, n int, err error) {
 	if err := c.serve(l); err != nil {
 		return h, 0, err
 	}
-	n = opt.rounds(idleConnections)
+	n = idleConnections
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	out, err := r.Server.Run(ctx, c.self, "role-idle", kind, fmt.Sprint(n), fmt.Sprintf("%s:%d", lab.WebAddr, l.port), r.dir)
@@ -92,6 +92,8 @@ func roleIdle(args []string) error {
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(50) // as in the daemon
+	debug.SetMemoryLimit(64 << 20)
 	var h held
 	weigh := func(i int) (err error) {
 		debug.FreeOSMemory() // what is left over from connecting is garbage, not what a connection needs
