@@ -101,7 +101,7 @@ func roleIdle(args []string) error {
 		h.RSS[i], err = rssMiB(os.Getpid())
 		return err
 	}
-	if err := hold(args, 1, func() error { return nil }); err != nil { // what is made once is not weighed
+	if err := hold(args, 10, func() error { return weigh(0) }); err != nil { // what is made once is not weighed
 		return err
 	}
 	if err := weigh(0); err != nil {
@@ -169,22 +169,28 @@ func idleConnection(args []string, i int) (*conn.Connection, *queue.Queue, error
 		return nil, nil, err
 	}
 	name := fmt.Sprintf("c%d", i)
-	q, _ := queue.Open(queue.Config{Run: filepath.Join(args[3], "run", name), Mode: queue.RunOnly, Log: slog.New(slog.DiscardHandler)})
+	q, _ := queue.Open(queue.Config{Run: filepath.Join(args[3], "run", name), Mode: queue.RunOnly, Log: quiet})
 	s := sock.Config{Name: name, Kind: client.Kind(args[0]), Host: host, Port: uint16(number)}
 	if args[0] == "tls" {
 		s.TLS = &sock.TLS{CA: filepath.Join(args[3], "ca.pem"), ServerName: "server.example"}
 	}
 	began := time.Now()
 	c := conn.New(conn.Config{
-		Name: name, Sock: s, Queue: q, SetLink: q.SetLink, Log: slog.New(slog.DiscardHandler),
+		Name: name, Sock: s, Queue: q, SetLink: q.SetLink, Log: quiet,
 		Policy:  benchPolicy(),
 		Deliver: func(client.Received) error { return nil },
 		Now:     func() time.Time { return time.Unix(3600, 0).Add(time.Since(began)) },
 		Trace:   16 << 10, // the default of the configuration
 	})
-	c.SetNetwork(conn.Network{Active: "up", Usable: map[string]bool{"up": true}, Routes: map[string]sock.Route{"up": {Uplink: "up"}}})
+	c.SetNetwork(oneUplink)
 	return c, q, nil
 }
+
+// What all connections share, as in the daemon.
+var (
+	quiet     = slog.New(slog.DiscardHandler)
+	oneUplink = conn.Network{Active: "up", Usable: map[string]bool{"up": true}, Routes: map[string]sock.Route{"up": {Uplink: "up"}}}
+)
 
 // benchPolicy is the default configuration's.
 func benchPolicy() client.Policy {
