@@ -24,6 +24,8 @@ var roles = map[string]func(args []string) error{
 	"role-server": roleServer,
 	"role-source": roleSource,
 	"role-idle":   roleIdle,
+	"role-sink":   roleSink,
+	"role-ratio":  roleRatio,
 }
 
 // noter is a server that appends each line it reads to a file, in the order in

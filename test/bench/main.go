@@ -49,6 +49,7 @@ var benches = []struct {
 	{"chaos", chaos},
 	{"client-flips", clientFlips},
 	{"client-idle", clientIdle},
+	{"client-ratio", clientRatio},
 }
 
 func main() {
