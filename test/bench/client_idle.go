@@ -129,7 +129,7 @@ func hold(args []string, n int, f func() error) error {
 	var wg sync.WaitGroup
 	list := make([]*conn.Connection, n)
 	for i := range list {
-		c, q, err := idleConnection(args, i)
+		c, q, err := idleConnection(args, i, window)
 		if err != nil {
 			cancel()
 			return err
@@ -159,7 +159,7 @@ func hold(args []string, n int, f func() error) error {
 }
 
 // idleConnection is one as the engine makes it, without an engine.
-func idleConnection(args []string, i int) (*conn.Connection, *queue.Queue, error) {
+func idleConnection(args []string, i, window int) (*conn.Connection, *queue.Queue, error) {
 	host, port, err := net.SplitHostPort(args[2])
 	if err != nil {
 		return nil, nil, err
@@ -177,7 +177,7 @@ func idleConnection(args []string, i int) (*conn.Connection, *queue.Queue, error
 	began := time.Now()
 	c := conn.New(conn.Config{
 		Name: name, Sock: s, Queue: q, SetLink: q.SetLink, Log: quiet,
-		Policy:  benchPolicy(),
+		Policy:  benchPolicy(window),
 		Deliver: func(client.Received) error { return nil },
 		Now:     func() time.Time { return time.Unix(3600, 0).Add(time.Since(began)) },
 		Trace:   16 << 10, // the default of the configuration
@@ -192,8 +192,8 @@ var (
 	oneUplink = conn.Network{Active: "up", Usable: map[string]bool{"up": true}, Routes: map[string]sock.Route{"up": {Uplink: "up"}}}
 )
 
-// benchPolicy is the default configuration's.
-func benchPolicy() client.Policy {
+// benchPolicy is the default configuration's, but for a window of messages.
+func benchPolicy(window int) client.Policy {
 	return client.Policy{
 		Confirmed: client.ByTCP, Switch: client.Follow, Connect: 30 * time.Second, Confirm: 15 * time.Second, Close: 5 * time.Second,
 		Backoff:     client.Backoff{Base: time.Duration(200+rand.IntN(50)) * time.Millisecond, Max: time.Second},

@@ -24,10 +24,16 @@ type speeds struct {
 	Bare      float64 `json:"bare"`      // a loop that only writes
 	Confirmed float64 `json:"confirmed"` // through the queue, each with its result
 	Delayed   float64 `json:"delayed"`   // the same to a peer that delays every acknowledgement
+	Single    float64 `json:"single"`    // to that peer one at a time, which shows that it delays
 }
 
 // ratioBytes is the size of a message: a line of a meter.
 const ratioBytes = 100
+
+// delays is the most that one message at a time can reach where nearly each
+// waits for a delayed acknowledgement: the kernel's shortest delay is 40 ms, and
+// the first twenty or so of a connection are not delayed. Otherwise it is thousands.
+const delays = 100
 
 // clientRatio compares confirmed messages with a loop that only writes, over
 // the same path and in turns.
@@ -55,6 +61,9 @@ func clientRatio(opt options) ([]figure, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s", err, out)
+		}
+		if s.Single > delays {
+			return nil, fmt.Errorf("%.0f messages/s one at a time: the peer does not delay its ACKs", s.Single)
 		}
 		ratios, delayed = append(ratios, 100*s.Confirmed/s.Bare), append(delayed, s.Delayed)
 	}
@@ -104,10 +113,13 @@ func roleRatio(args []string) (err error) {
 	if err := lab.Poll(10*time.Second, func() error { s.Bare, err = bare(args[0], n); return err }); err != nil {
 		return err
 	}
-	if s.Confirmed, err = confirmed(args[0], filepath.Join(args[2], "a"), n); err != nil {
+	if s.Confirmed, err = confirmed(args[0], filepath.Join(args[2], "a"), n, window); err != nil {
 		return err
 	}
-	if s.Delayed, err = confirmed(args[1], filepath.Join(args[2], "b"), n/2); err != nil {
+	if s.Delayed, err = confirmed(args[1], filepath.Join(args[2], "b"), n/2, window); err != nil {
+		return err
+	}
+	if s.Single, err = confirmed(args[1], filepath.Join(args[2], "c"), 40, 1); err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(s)
@@ -132,8 +144,8 @@ func bare(addr string, n int) (float64, error) {
 
 // confirmed offers messages to a connection with its queue and waits until each
 // has its result.
-func confirmed(addr, dir string, n int) (float64, error) {
-	c, q, err := idleConnection([]string{"tcp", strconv.Itoa(n), addr, dir}, 0)
+func confirmed(addr, dir string, n, window int) (float64, error) {
+	c, q, err := idleConnection([]string{"tcp", strconv.Itoa(n), addr, dir}, 0, window)
 	if err != nil {
 		return 0, err
 	}
