@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -41,6 +40,9 @@ func schedule(opt options, rng *rand.Rand) (list []fault) {
 	return list
 }
 
+// seeded is the same chance in every run.
+func seeded() *rand.Rand { return rand.New(rand.NewPCG(4, 2)) }
+
 // chaos lets everything go wrong under a steady stream of messages, and then
 // compares what the daemon said it had accepted with what each server read.
 func chaos(opt options) ([]figure, error) {
@@ -48,17 +50,13 @@ func chaos(opt options) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if os.Getenv("LUATNETD_BENCH_KEEP") == "" {
-			c.close()
-		}
-	}()
+	defer c.close()
 	for _, l := range c.lanes {
 		if err := c.feed(l, laneRate); err != nil {
 			return nil, err
 		}
 	}
-	rng := rand.New(rand.NewPCG(4, 2))
+	rng := seeded()
 	for i, f := range schedule(opt, rng) {
 		if err := c.strike(f, rng); err != nil {
 			return nil, fmt.Errorf("fault %d: %w", i+1, err)
