@@ -13,7 +13,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS
 VULNDB  := golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 # Packages whose tests need namespaces of their own or take long have a target.
 NETNS   := ./test/netns/...
-UNIT    := $(shell $(GO) list ./... 2>/dev/null | grep -v /test/)
+UNIT    := $(shell $(GO) list ./... 2>/dev/null | grep -v /test/netns)
 
 .PHONY: all build test peers check unit netns demo story bench bench-quick sim soak size packages fuzz docs clean
 
@@ -64,7 +64,7 @@ SIZE_LIMIT := 12582912
 TARGETS    ?= amd64 arm64 mipsle arm riscv64
 size: ## the stripped binary stays below 12 MiB on every target
 	@for t in $(TARGETS); do \
-	  GOOS=linux GOARCH=$$t GOARM=7 GOMIPS=softfloat $(BUILD) -o bin/luatnetd-$$t ./cmd/luatnetd || exit 1; \
+	  packaging/compile.sh $$t bin/luatnetd-$$t $(VERSION) || exit 1; \
 	  n=$$(stat -c %s bin/luatnetd-$$t); echo "$$t $$n bytes"; \
 	  [ $$n -le $(SIZE_LIMIT) ] || { echo "$$t is over $(SIZE_LIMIT) bytes"; exit 1; }; \
 	done

@@ -1,7 +1,5 @@
 package router
 
-import "slices"
-
 // ICMP types by number (RFC 792, RFC 4443, RFC 4861, RFC 2710, RFC 3810).
 var (
 	// Answers to probes and errors of flows: before "invalid", because a flush
@@ -18,7 +16,9 @@ var (
 // inWANRules judge what an uplink sends to the router itself. DHCP needs no
 // rule: a renewal is a flow of ours, and everything else comes by a packet
 // socket, before any rule. One for port 68 would let a scan find out, by "port
-// unreachable", that the daemon is not running.
+// unreachable", that the daemon is not running; one for 546 (DHCPv6, which we do
+// not ask) likewise. Who runs a DHCPv6 client of his own puts it on the allow
+// list: its answers come from another address than it asked.
 func (b *builder) inWANRules() []Rule {
 	rules := []Rule{{icmpAnswers, accept}}
 	if !b.Firewall.IPv6Pass {
@@ -27,7 +27,6 @@ func (b *builder) inWANRules() []Rule {
 			Rule{icmp6Answers, accept},
 			Rule{icmp6ND, HopLimit255{}, accept},
 			Rule{Addr{Prefix: linkLocal6}, icmp6MLD, accept},
-			slices.Concat(Rule{Addr{Prefix: linkLocal6}}, udpFromTo(547, 546), Rule{accept}), // DHCPv6
 			Rule{icmp6Echo, gotoTo(chainEcho)})
 	}
 	rules = append(rules,
@@ -42,10 +41,6 @@ func (b *builder) inWANRules() []Rule {
 		}
 	}
 	return append(rules, Rule{drop})
-}
-
-func udpFromTo(src, dst uint16) Rule {
-	return Rule{Port{Proto: "udp", Lo: src, Hi: src}, Port{Proto: "udp", Dst: true, Lo: dst, Hi: dst}}
 }
 
 // echoRules answer pings from uplinks: whom the allow list names always,

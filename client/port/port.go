@@ -88,6 +88,9 @@ func New(cfg Config) *Port {
 	return &Port{cfg: cfg, log: log.With("port", cfg.Name), write: make(chan struct{}, 1)}
 }
 
+// Path is the device as configured.
+func (p *Port) Path() string { return p.cfg.Serial.Path }
+
 // Run keeps the port open and sends what arrives until ctx ends.
 func (p *Port) Run(ctx context.Context) error {
 	since := p.lastAlive()

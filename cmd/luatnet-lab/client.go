@@ -134,7 +134,8 @@ func (d *demo) stopMeters(ctx context.Context) (m measured) {
 	}
 	pause(ctx, 300*time.Millisecond)
 	if d.opens != nil {
-		m.opened, m.failed, _ = d.opens.Stop()
+		r := d.opens.Stop()
+		m.opened, m.failed = r.Opened, len(r.Failed)
 	}
 	if d.meter != nil {
 		m.UDPReport = d.meter.Stop(200 * time.Millisecond)

@@ -30,6 +30,26 @@ func (f *ctlFlags) connections() *cobra.Command {
 	return cmd
 }
 
+func (f *ctlFlags) ports() *cobra.Command {
+	cmd := &cobra.Command{Use: "ports", Short: "Show the serial ports, and when nobody listened", Args: exactly(0)}
+	cmd.RunE = f.watched(func(ctx context.Context) (any, string, error) {
+		list, err := f.client().Ports(ctx)
+		return list, status.PortsText(list), err
+	})
+	cmd.Flags().BoolVar(&f.watch, "watch", false, "show it again each second")
+	return cmd
+}
+
+func (f *ctlFlags) servers() *cobra.Command {
+	cmd := &cobra.Command{Use: "servers", Short: "Show the servers in the LANs and their clients", Args: exactly(0)}
+	cmd.RunE = f.watched(func(ctx context.Context) (any, string, error) {
+		list, err := f.client().Servers(ctx)
+		return list, status.ServersText(list), err
+	})
+	cmd.Flags().BoolVar(&f.watch, "watch", false, "show it again each second")
+	return cmd
+}
+
 func (f *ctlFlags) queue() *cobra.Command {
 	cmd := &cobra.Command{Use: "queue NAME", Short: "Show what waits for a connection", Args: exactly(1)}
 	cmd.RunE = func(c *cobra.Command, args []string) error {

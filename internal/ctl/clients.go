@@ -18,6 +18,8 @@ import (
 // Clients is what the server needs of the long connections. All fields are required.
 type Clients struct {
 	Connections func() []client.ConnStatus
+	Ports       func() []status.Port
+	Servers     func() []status.Server
 	Trace       func(name string) (string, error)
 	Queue       func(name string) (status.Queue, error)
 	Send        func(ctx context.Context, target, to string, data []byte, wait bool) (Sent, error)
@@ -66,6 +68,8 @@ type Shot struct {
 
 func (s *Server) clientRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/connections", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.Connections()) })
+	mux.HandleFunc("GET /v1/ports", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.Ports()) })
+	mux.HandleFunc("GET /v1/servers", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.Servers()) })
 	mux.HandleFunc("GET /v1/connection/{name}/trace", func(w http.ResponseWriter, r *http.Request) {
 		text, err := s.Trace(r.PathValue("name"))
 		reply(w, Reply{OK: true, Text: text}, err)
@@ -122,6 +126,18 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 func (c *Client) Connections(ctx context.Context) ([]client.ConnStatus, error) {
 	var list []client.ConnStatus
 	return list, c.get(ctx, "/v1/connections", &list)
+}
+
+// Ports returns how every serial port stands.
+func (c *Client) Ports(ctx context.Context) ([]status.Port, error) {
+	var list []status.Port
+	return list, c.get(ctx, "/v1/ports", &list)
+}
+
+// Servers returns how every LAN server stands.
+func (c *Client) Servers(ctx context.Context) ([]status.Server, error) {
+	var list []status.Server
+	return list, c.get(ctx, "/v1/servers", &list)
 }
 
 // Trace returns what a connection did last.

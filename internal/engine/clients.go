@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"reflect"
 	"sync/atomic"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"luatnetd/client/conn"
 	"luatnetd/client/hub"
 	"luatnetd/client/port"
-	"luatnetd/client/serve"
 	"luatnetd/internal/host"
 )
 
@@ -29,34 +27,11 @@ type clients struct {
 type clientView struct {
 	order       []string
 	connections map[string]*connection
-	servers     map[string]*serve.Server
+	servers     map[string]*server
 	ports       map[string]*port.Port
 	oneshots    map[string]*oneshot
 	network     conn.Network
 	clock       *host.SNTP // nil while [time] is off
-}
-
-// part is one task of the client framework: a connection, a server, a port, a
-// source. It is replaced when its configuration changes, and only then.
-type part struct {
-	name   string // as configured
-	cfg    any
-	cancel context.CancelFunc
-	done   chan struct{} // closed when it has let go of everything
-	gone   func()        // takes it out of the hub
-	conn   *connection
-	server *server
-	port   *port.Port
-	shot   *oneshot
-	clock  *host.SNTP
-}
-
-// wanted is what a part is made of.
-type wanted struct {
-	task string // "connection cloud"
-	name string // as configured
-	cfg  any
-	make func(p *part) func(context.Context) error
 }
 
 // adjustClients makes the client framework equal to the configuration. What did
@@ -68,7 +43,7 @@ func (e *Engine) adjustClients() {
 	want = append(want, e.wantedSources()...)
 	want = append(want, e.wantedClock()...)
 	next := map[string]*part{}
-	view := &clientView{connections: map[string]*connection{}, servers: map[string]*serve.Server{}, ports: map[string]*port.Port{}, oneshots: map[string]*oneshot{}, network: c.network}
+	view := &clientView{connections: map[string]*connection{}, servers: map[string]*server{}, ports: map[string]*port.Port{}, oneshots: map[string]*oneshot{}, network: c.network}
 	var start []func()
 	for _, w := range want {
 		p := c.parts[w.task]
@@ -106,43 +81,13 @@ func (v *clientView) add(p *part) {
 		v.order = append(v.order, p.name)
 		v.connections[p.name] = p.conn
 	case p.server != nil:
-		v.servers[p.name] = p.server.Server
+		v.servers[p.name] = p.server
 	case p.port != nil:
 		v.ports[p.name] = p.port
 	case p.shot != nil:
 		v.oneshots[p.name] = p.shot
 	case p.clock != nil:
 		v.clock = p.clock
-	}
-}
-
-// startPart runs a part as a task. It begins when its predecessor has let go:
-// two must not have one port, one socket or one queue.
-func (e *Engine) startPart(name string, p, old *part, run func(context.Context) error) {
-	ctx, cancel := context.WithCancel(e.ctx)
-	p.cancel = cancel
-	e.tasks.Go(ctx, name, func(ctx context.Context) error {
-		if old != nil {
-			select {
-			case <-old.done:
-			case <-ctx.Done():
-				return nil
-			}
-		}
-		return run(ctx)
-	})
-	e.tasks.Go(e.ctx, name+" (end)", func(context.Context) error {
-		<-ctx.Done()
-		p.end()
-		close(p.done)
-		return nil
-	})
-}
-
-// end closes what a part holds besides its task.
-func (p *part) end() {
-	if p.conn != nil {
-		p.conn.close()
 	}
 }
 

@@ -59,6 +59,7 @@ func (e *Engine) publish(now time.Time) {
 			d.Health = append(d.Health, note{Code: "task-restarting", Severity: "error", Entry: t.Name, Text: t.Name + " failed and is started again: " + t.Err})
 		}
 	}
+	d.Health = append(d.Health, e.clientHealth(now)...)
 	d.SortHealth()
 	e.doc.Store(d)
 }

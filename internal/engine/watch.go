@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -123,58 +122,4 @@ func (e *Engine) watchTurn(now time.Time) time.Time {
 		next = sooner(next, w.back)
 	}
 	return next
-}
-
-func (e *Engine) saveLadder(now time.Time, durable bool) {
-	b := e.clients.watch.ladder.Saved(now)
-	dirs := []string{e.opt.RunDir}
-	if durable {
-		dirs = append(dirs, e.stateDir)
-	}
-	for _, dir := range dirs {
-		if _, err := store.WriteFile(e.ladderPath(dir), b, 0o600); err != nil {
-			e.log.Warn("the network watchdog's state is not kept", "err", err)
-		}
-	}
-}
-
-// climb carries out one rung.
-func (e *Engine) climb(w *watch, now time.Time, a client.Action) {
-	text := "network watchdog: " + a.Rung.String() + ": " + a.Why
-	if w.cfg.DryRun {
-		e.record(slog.LevelWarn, "watchdog", text+" (dry run: nothing is done)", "rung", a.Rung)
-		return
-	}
-	e.record(slog.LevelWarn, "watchdog", text, "rung", a.Rung)
-	switch a.Rung {
-	case client.RungReconnect:
-		e.reconnectAll("the network watchdog makes every connection anew")
-	case client.RungProbe:
-		for _, u := range e.uplinks {
-			u.monitor.Hint(now, "asked by the network watchdog")
-		}
-	case client.RungBounce:
-		if u := e.byName(e.decision.Active); u != nil && !u.down {
-			w.bounce, w.back = u.cfg.Name, now.Add(bouncePause)
-			e.override.downUplinks[u.cfg.Name] = true
-		}
-	case client.RungRestart:
-		e.restart = true
-	case client.RungReboot:
-		e.tasks.Go(e.ctx, "reboot", func(ctx context.Context) error {
-			return host.Rebooter{Init: host.PID1()}.Reboot(ctx)
-		})
-	}
-}
-
-// reconnectAll makes every connection anew; names are resolved again.
-func (e *Engine) reconnectAll(why string) {
-	for _, p := range e.clients.parts {
-		if p.conn == nil {
-			continue
-		}
-		if k, _ := p.conn.parts(); k != nil {
-			k.Reconnect(why)
-		}
-	}
 }

@@ -158,8 +158,11 @@ func (s *SNTP) try(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Try)
 	defer cancel()
 	b, ok := s.cfg.Bind()
-	if !ok {
-		return s.failed(errors.New("no usable uplink"))
+	if !ok { // no news: Kick comes with the uplink
+		s.mu.Lock()
+		s.err = errors.New("no usable uplink")
+		s.mu.Unlock()
+		return false
 	}
 	var errs []error
 	for _, server := range s.cfg.Servers {

@@ -173,7 +173,12 @@ func TestNTPWithoutUplink(t *testing.T) {
 	if s.try(t.Context()) {
 		t.Error("time without an uplink")
 	}
-	if e := <-events; e.Err == nil || !strings.Contains(e.Err.Error(), "no usable uplink") {
-		t.Errorf("event %+v", e)
+	if _, err := s.Sample(); err == nil || !strings.Contains(err.Error(), "no usable uplink") {
+		t.Errorf("error %v", err)
+	}
+	select {
+	case e := <-events:
+		t.Errorf("event %+v: a missing uplink is no news of the clock", e)
+	default:
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -260,10 +259,15 @@ type ConnMeter struct {
 	stop chan struct{}
 	done sync.WaitGroup
 
-	mu     sync.Mutex // guards what follows
-	opened int
-	failed int
-	slow   []time.Duration
+	mu  sync.Mutex // guards rep
+	rep ConnReport
+}
+
+// ConnReport is what a meter of new connections saw.
+type ConnReport struct {
+	Opened  int         // tried, failed ones too
+	Failed  []time.Time // when those began that did not come up
+	Slowest time.Duration
 }
 
 // connTimeout is when a new connection counts as failed: a lost SYN is sent
@@ -297,22 +301,18 @@ func (m *ConnMeter) open(ns *NS, addr string) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.opened++
-	m.slow = append(m.slow, took)
+	m.rep.Opened++
+	m.rep.Slowest = max(m.rep.Slowest, took)
 	if err != nil {
-		m.failed++
+		m.rep.Failed = append(m.rep.Failed, began)
 	}
 }
 
-// Stop ends the meter and reports how many connections it tried, how many
-// failed, and the slowest.
-func (m *ConnMeter) Stop() (opened, failed int, slowest time.Duration) {
+// Stop ends the meter, waits for the connections under way and reports.
+func (m *ConnMeter) Stop() ConnReport {
 	close(m.stop)
 	m.done.Wait()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.slow) > 0 {
-		slowest = slices.Max(m.slow)
-	}
-	return m.opened, m.failed, slowest
+	return m.rep
 }

@@ -58,8 +58,13 @@ func silentDeath(opt options) ([]figure, error) {
 			return nil, err
 		}
 	}
+	peer, err := peerDeath(opt)
+	if err != nil {
+		return nil, err
+	}
 	f := summary("silent-death-udp", "ms", ms(gaps), nil)
-	return []figure{f.judge("≤ fail_after × interval + 1 s = 4000", f.Max <= 4000)}, nil
+	f = f.judge("≤ fail_after × interval + 1 s = 4000", f.Max <= 4000)
+	return []figure{f.beside(ms([]time.Duration{peer}), 1)}, nil
 }
 
 // deadBeforeStart starts the daemon while the preferred uplink is dead.

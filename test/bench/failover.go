@@ -6,6 +6,14 @@ import (
 	"time"
 )
 
+// A loss of carrier is watched from lossWarm before it until lossSettle after
+// it, ours and the peer's alike: a longer watch has more new connections that
+// may fail.
+const (
+	lossWarm   = 150 * time.Millisecond
+	lossSettle = 350 * time.Millisecond
+)
+
 // carrierLoss pulls the cable of the active uplink and plugs it in again.
 func carrierLoss(opt options) ([]figure, error) {
 	r, err := newRig(opt, true)
@@ -28,11 +36,13 @@ func carrierLoss(opt options) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
+	peerClean := float64(p.clean*n) / float64(p.n) // out of as many rounds as ours
 	return []figure{
-		udp.judge("p50 ≤ 3, p99 ≤ 25", udp.P50 <= 3 && udp.P99 <= 25).beside(ms(p.udp)),
-		tcp.judge("p50 ≤ 20", tcp.P50 <= 20).beside(ms(p.tcp)),
+		udp.judge("p50 ≤ 3, p99 ≤ 25", udp.P50 <= 3 && udp.P99 <= 25).beside(p.udp, len(p.udp)),
+		tcp.judge("p50 ≤ 20", tcp.P50 <= 20).beside(p.tcp, len(p.tcp)),
 		count("carrier-loss-rpc-timeouts", "sessions", s.timeouts, n, "ended by reset, never by timeout", s.timeouts == 0),
-		count("carrier-loss-conn-clean", "rounds", s.clean, n, "≥ 95 of 100 without a failed new connection", s.clean*100 >= 95*n).beside([]float64{float64(p.clean) * float64(n) / float64(len(p.udp))}),
+		count("carrier-loss-conn-clean", "rounds", s.clean, n, "≥ 95 of 100 without a failed new connection", s.clean*100 >= 95*n).beside([]float64{peerClean}, p.n),
+		count("carrier-loss-conn-late", "connections", s.late, n, "0 failed that began 5 ms after the loss or later", s.late == 0),
 		foreign,
 	}, nil
 }
@@ -64,7 +74,7 @@ func carrierLossStopped(opt options) ([]figure, error) {
 func (r *rig) losses(n int, before, after func() error) (*series, error) {
 	s := &series{}
 	for i := range n {
-		v, err := r.watch(150*time.Millisecond, 350*time.Millisecond, nothing)
+		v, err := r.watch(lossWarm, lossSettle, nothing)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +82,7 @@ func (r *rig) losses(n int, before, after func() error) (*series, error) {
 		if err := before(); err != nil {
 			return nil, err
 		}
-		v, err = r.watch(150*time.Millisecond, 350*time.Millisecond, r.ISPs[0].Cut)
+		v, err = r.watch(lossWarm, lossSettle, r.ISPs[0].Cut)
 		if err != nil {
 			return nil, err
 		}

@@ -2,33 +2,30 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
 // figure is one measured line. Peer fields are those of another program doing
-// the same in the same run, where there is one.
+// the same in the same run, by the same meters and with the same sums; PeerP50
+// is nil where there is no peer, for 0 may be what it reached.
 type figure struct {
-	Bench      string  `json:"bench"`
-	N          int     `json:"n"`
-	Unit       string  `json:"unit"`
-	P50        float64 `json:"p50"`
-	P90        float64 `json:"p90"`
-	P99        float64 `json:"p99"`
-	Max        float64 `json:"max"`
-	ControlP99 float64 `json:"control_p99"`
-	Peer       string  `json:"peer,omitempty"`
-	PeerP50    float64 `json:"peer_p50,omitempty"`
-	Bar        string  `json:"bar"`  // what must hold, in words
-	Held       bool    `json:"held"` // whether it did
-	Runs       int     `json:"runs"` // 3: this line is the one with the median p50
-	Load       string  `json:"load"`
-	Date       string  `json:"date"`
+	Bench      string   `json:"bench"`
+	N          int      `json:"n"`
+	Unit       string   `json:"unit"`
+	P50        float64  `json:"p50"`
+	P90        float64  `json:"p90"`
+	P99        float64  `json:"p99"`
+	Max        float64  `json:"max"`
+	ControlP99 float64  `json:"control_p99"`
+	Peer       string   `json:"peer,omitempty"`
+	PeerN      int      `json:"peer_n,omitempty"`
+	PeerP50    *float64 `json:"peer_p50,omitempty"`
+	Bar        string   `json:"bar"`  // what must hold, in words
+	Held       bool     `json:"held"` // whether it did, in every run
+	Runs       int      `json:"runs"` // 3: this line is the one with the median p50
+	Load       string   `json:"load"`
+	Date       string   `json:"date"`
 }
 
 // ms turns durations into milliseconds.
@@ -50,12 +47,17 @@ func summary(bench, unit string, values, control []float64) figure {
 
 // less is summary with the control's median taken off each value.
 func less(bench, unit string, values, control []float64) figure {
+	return summary(bench, unit, above(values, control), control)
+}
+
+// above is what each value has over the control's median, 0 at least.
+func above(values, control []float64) []float64 {
 	floor := at(control, 50)
-	net := make([]float64, len(values))
+	out := make([]float64, len(values))
 	for i, v := range values {
-		net[i] = max(v-floor, 0)
+		out[i] = max(v-floor, 0)
 	}
-	return summary(bench, unit, net, control)
+	return out
 }
 
 // at is the percentile p by nearest rank.
@@ -79,17 +81,21 @@ func few(figures []figure) bool {
 	return slices.ContainsFunc(figures, func(f figure) bool { return f.N < small && f.Unit != "packets" })
 }
 
-// medians picks, for each figure, the run whose p50 is in the middle.
+// medians picks, for each figure, the run whose p50 is in the middle. It has
+// held only if every run has: a bar on the largest value may be missed by a
+// run that is not in the middle.
 func medians(runs [][]figure) []figure {
 	out := make([]figure, len(runs[0]))
 	for i := range out {
 		same := make([]figure, len(runs))
+		held := true
 		for k, r := range runs {
 			same[k] = r[i]
+			held = held && r[i].Held
 		}
 		slices.SortFunc(same, func(a, b figure) int { return cmp.Compare(a.P50, b.P50) })
 		out[i] = same[len(same)/2]
-		out[i].Runs = len(runs)
+		out[i].Runs, out[i].Held = len(runs), held
 	}
 	return out
 }
@@ -98,47 +104,4 @@ func medians(runs [][]figure) []figure {
 func count(bench, unit string, value, n int, bar string, held bool) figure {
 	v := float64(value)
 	return figure{Bench: bench, N: n, Unit: unit, P50: v, P90: v, P99: v, Max: v}.judge(bar, held)
-}
-
-// writeTable renders the kept results into the part of a document between the
-// two marks.
-func writeTable(results, file string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	const begin, end = "<!-- results -->", "<!-- end of results -->"
-	head, rest, ok1 := strings.Cut(string(text), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		return fmt.Errorf("%s: the marks %s and %s are missing", file, begin, end)
-	}
-	paths, err := filepath.Glob(filepath.Join(results, "*.json"))
-	if err != nil {
-		return err
-	}
-	var b strings.Builder
-	b.WriteString(head + begin + "\n\n| figure | n | unit | p50 | p90 | p99 | max | control p99 | peer p50 | bar | held | runs | load | date |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
-	for _, p := range paths {
-		line, err := os.ReadFile(p)
-		if err != nil {
-			return err
-		}
-		var f figure
-		if err := json.Unmarshal(line, &f); err != nil {
-			return fmt.Errorf("%s: %w", p, err)
-		}
-		held := "yes"
-		if !f.Held {
-			held = "**no**"
-		}
-		peer := ""
-		if f.Peer != "" {
-			peer = fmt.Sprintf("%s %.3g", f.Peer, f.PeerP50)
-		}
-		fmt.Fprintf(&b, "| %s | %d | %s | %.3g | %.3g | %.3g | %.3g | %.3g | %s | %s | %s | %d | %s | %s |\n",
-			f.Bench, f.N, f.Unit, f.P50, f.P90, f.P99, f.Max, f.ControlP99, peer, f.Bar, held, max(f.Runs, 1), f.Load, f.Date[:10])
-	}
-	b.WriteString("\n" + end + tail)
-	return os.WriteFile(file, []byte(b.String()), 0o644)
 }

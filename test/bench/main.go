@@ -45,6 +45,8 @@ var benches = []struct {
 	{"replace", replace},
 	{"overrun", overrun},
 	{"reorder", reorder},
+	{"renewals", renewals},
+	{"mappings", mappings},
 	{"idle", idle},
 	{"chaos", chaos},
 	{"client-flips", clientFlips},

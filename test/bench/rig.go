@@ -84,7 +84,13 @@ type seen struct {
 	udp    lab.UDPReport
 	tcp    lab.TCPReport
 	failed int // new connections
+	late   int // those of them that began later than lateAfter
 }
+
+// lateAfter is how long after a fault new connections may still fail. The kernel
+// needs about half a millisecond from the end of the cable to the flag of the
+// route, and what it sends in that time is lost.
+const lateAfter = 5 * time.Millisecond
 
 // watch runs the meters around do: warm, then do, then settle.
 func (r *rig) watch(warm, settle time.Duration, do func() error) (s seen, err error) {
@@ -96,8 +102,14 @@ func (r *rig) watch(warm, settle time.Duration, do func() error) (s seen, err er
 	conn := r.Client.StartConn(rpcAddr, 10*time.Millisecond)
 	time.Sleep(warm)
 	err = do()
+	done := time.Now()
 	time.Sleep(settle)
-	_, s.failed, _ = conn.Stop()
+	for _, began := range conn.Stop().Failed {
+		s.failed++
+		if began.Sub(done) > lateAfter {
+			s.late++
+		}
+	}
 	s.tcp = tcp.Stop()
 	s.udp = udp.Stop(100 * time.Millisecond)
 	return s, err
@@ -109,6 +121,7 @@ type series struct {
 	udp, tcp, controlUDP, controlTCP    []time.Duration
 	clean, controlClean                 int // rounds without a failed new connection
 	resets, timeouts, lost, controlLost int
+	late                                int // failed new connections that began after the fault
 }
 
 func (s *series) add(v seen) {
@@ -117,6 +130,7 @@ func (s *series) add(v seen) {
 	s.resets += v.tcp.Resets
 	s.timeouts += v.tcp.Timeouts
 	s.lost += v.udp.Lost
+	s.late += v.late
 	if v.failed == 0 {
 		s.clean++
 	}

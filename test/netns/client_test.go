@@ -599,6 +599,14 @@ func operatorRows() []row {
 			}
 			return nil
 		}},
+		{"OBS-03", "ctl status names the insecure connection, ctl ports the gap, ctl servers the clients", func(s *stage) error {
+			for _, q := range []struct{ args, want string }{{"status", "connection-insecure"}, {"ports", "nobody listened for"}, {"servers", "192.168.5.1:50003"}} {
+				if out, code, err := s.Ctl(q.args); err != nil || code != 0 || !strings.Contains(out, q.want) {
+					return fmt.Errorf("ctl %s: exit %d, %w, no %q in %s", q.args, code, err, q.want, out)
+				}
+			}
+			return nil
+		}},
 		{"OBS-01", "the log has a line for each change of state", func(s *stage) error {
 			for _, want := range []string{"connection=tcp", "ONLINE"} {
 				if !strings.Contains(s.Daemon.Output(), want) {

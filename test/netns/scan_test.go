@@ -1,9 +1,11 @@
 package netns
 
 import (
-	wire "encoding/binary"
+	"cmp"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,14 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"luatnetd/internal/lab"
 	"luatnetd/internal/rawsock"
-)
-
-// Flags of a TCP header (RFC 9293 §3.1).
-const (
-	flagSYN = 0x02
-	flagACK = 0x10
 )
 
 // scannerAddr is the address of the attacker beside the provider's router:
@@ -32,9 +27,12 @@ type scanner struct {
 	fd    int
 	to    unix.SockaddrLinklayer
 	wan   netip.Addr
-	ports atomic.Uint64 // scanned so far
+	ports atomic.Uint64 // begun so far
 	stop  chan struct{}
 	done  sync.WaitGroup
+
+	mu  sync.Mutex // guards err
+	err error      // the first frame that could not be sent: its port was not scanned
 }
 
 // scan gives the attacker its address and starts the rounds.
@@ -71,7 +69,7 @@ func (b *box) newScanner(wan string) *scanner {
 		if err != nil {
 			return err
 		}
-		s.to = unix.SockaddrLinklayer{Protocol: 0x0008, Ifindex: l.Attrs().Index, Halen: 6} // ETH_P_IP in network order
+		s.to = unix.SockaddrLinklayer{Protocol: family(s.wan), Ifindex: l.Attrs().Index, Halen: 6}
 		copy(s.to.Addr[:], mac)
 		s.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		return err
@@ -79,7 +77,23 @@ func (b *box) newScanner(wan string) *scanner {
 	return s
 }
 
-func (s *scanner) send(packet []byte) { _ = unix.Sendto(s.fd, packet, 0, &s.to) }
+// sendTries is how often a frame is offered while the device's queue is full.
+const sendTries = 1000
+
+func (s *scanner) send(packet []byte) {
+	var err error
+	for range sendTries {
+		if err = unix.Sendto(s.fd, packet, 0, &s.to); err != unix.ENOBUFS && err != unix.EAGAIN && err != unix.EINTR {
+			break
+		}
+		runtime.Gosched()
+	}
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.err = cmp.Or(s.err, fmt.Errorf("send a frame of the scan: %w", err))
+	}
+}
 
 func (s *scanner) run() {
 	for s.round() {
@@ -98,9 +112,12 @@ func (s *scanner) end() {
 	_ = unix.Close(s.fd)
 }
 
-// round scans every TCP port and, from three source ports that careless
-// firewalls trust, every UDP port of the uplink's address; then the well-known
-// ports of the LAN behind it. False: the scanner was stopped.
+// trusted are the source ports that careless firewalls let in.
+var trusted = []uint16{53, 67, 123}
+
+// round scans every TCP port and, from a random port and from the trusted ones,
+// every UDP port of the uplink's address; then the well-known ports of the LAN
+// behind it. False: the scanner was stopped.
 func (s *scanner) round() bool {
 	src := netip.MustParseAddr(scannerAddr)
 	lan := []netip.Addr{netip.MustParseAddr("192.168.5.1"), netip.MustParseAddr("192.168.5.50")}
@@ -114,7 +131,7 @@ func (s *scanner) round() bool {
 		}
 		from := netip.AddrPortFrom(src, 40000+uint16(s.ports.Add(1)>>16))
 		s.send(tcpPacket(from, netip.AddrPortFrom(s.wan, port), flagSYN))
-		for _, p := range []uint16{53, 67, 123} {
+		for _, p := range append([]uint16{uint16(1024 + rand.IntN(64512))}, trusted...) {
 			s.send(rawsock.UDP4(netip.AddrPortFrom(src, p), netip.AddrPortFrom(s.wan, port), []byte("scan")))
 		}
 		if port > 1024 {
@@ -130,62 +147,39 @@ func (s *scanner) round() bool {
 	return true
 }
 
+// during repeats a moment while every port is scanned once, counted from before
+// the first, and at least times. A moment is shorter than a sweep: with many of
+// them in each sweep no port has a time at which it is always left alone.
+func (s *scanner) during(t *testing.T, times int, moment func(i int)) {
+	t.Helper()
+	want := s.ports.Load() + 1<<16
+	began := time.Now()
+	n := 0
+	for ; n < times || s.ports.Load() < want; n++ {
+		if time.Since(began) > sweepLimit {
+			t.Fatalf("%d ports are left to scan after %v", want-s.ports.Load(), sweepLimit)
+		}
+		moment(n)
+	}
+	t.Logf("%d moments in a sweep of %v", n, time.Since(began).Round(time.Millisecond))
+	s.sent(t)
+}
+
+// sweepLimit is how long a busy machine may need for all ports.
+const sweepLimit = 60 * time.Second
+
+// sent fails the test if a frame could not be sent.
+func (s *scanner) sent(t *testing.T) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		t.Error(s.err)
+	}
+}
+
 // whole waits until every port was scanned once since the call.
 func (s *scanner) whole(t *testing.T) {
 	t.Helper()
-	want := s.ports.Load() + 1<<16
-	if err := lab.Poll(20*time.Second, func() error {
-		if n := s.ports.Load(); n < want {
-			return fmt.Errorf("%d of %d ports", n, want)
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// tcpPacket is a bare TCP segment in IPv4.
-func tcpPacket(src, dst netip.AddrPort, flags byte) []byte {
-	p := ipPacket(src.Addr(), dst.Addr(), unix.IPPROTO_TCP, 20)
-	h := p[20:]
-	wire.BigEndian.PutUint16(h[0:], src.Port())
-	wire.BigEndian.PutUint16(h[2:], dst.Port())
-	wire.BigEndian.PutUint32(h[4:], 1)
-	h[12], h[13] = 5<<4, flags
-	wire.BigEndian.PutUint16(h[14:], 1024)
-	pseudo := append(append([]byte{}, p[12:20]...), 0, unix.IPPROTO_TCP, 0, 20)
-	wire.BigEndian.PutUint16(h[16:], ^onesSum(append(pseudo, h...)))
-	return p
-}
-
-// echoPacket is a ping.
-func echoPacket(src, dst netip.Addr, seq uint16) []byte {
-	p := ipPacket(src, dst, unix.IPPROTO_ICMP, 8)
-	p[20] = 8
-	wire.BigEndian.PutUint16(p[26:], seq)
-	wire.BigEndian.PutUint16(p[22:], ^onesSum(p[20:]))
-	return p
-}
-
-func ipPacket(src, dst netip.Addr, proto byte, size int) []byte {
-	p := make([]byte, 20+size)
-	p[0], p[8], p[9] = 0x45, 64, proto
-	wire.BigEndian.PutUint16(p[2:], uint16(len(p)))
-	s, d := src.As4(), dst.As4()
-	copy(p[12:], s[:])
-	copy(p[16:], d[:])
-	wire.BigEndian.PutUint16(p[10:], ^onesSum(p[:20]))
-	return p
-}
-
-// onesSum is the sum of RFC 1071.
-func onesSum(b []byte) uint16 {
-	var sum uint32
-	for i := 0; i+1 < len(b); i += 2 {
-		sum += uint32(b[i])<<8 | uint32(b[i+1])
-	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return uint16(sum)
+	s.during(t, 1, func(int) { time.Sleep(10 * time.Millisecond) })
 }

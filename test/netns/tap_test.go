@@ -18,7 +18,7 @@ import (
 	"luatnetd/internal/lab"
 )
 
-// tap counts the IPv4 packets that arrive at a device, as the wire carries
+// tap counts the packets of IP that arrive at a device, as the wire carries
 // them: before any filter of that machine.
 type tap struct {
 	t    *testing.T
@@ -39,7 +39,7 @@ type packet struct {
 }
 
 func (p packet) String() string {
-	if p.proto == unix.IPPROTO_ICMP {
+	if p.proto == unix.IPPROTO_ICMP || p.proto == unix.IPPROTO_ICMPV6 {
 		return fmt.Sprintf("ICMP %d/%d from %s to %s", p.sport>>8, p.sport&0xff, p.src, p.dst)
 	}
 	return fmt.Sprintf("protocol %d from %s:%d to %s:%d", p.proto, p.src, p.sport, p.dst, p.dport)
@@ -60,7 +60,7 @@ func from(addr string) func(packet) bool {
 // newTap listens at the device until the test ends.
 func newTap(t *testing.T, ns *lab.NS, device string, want func(packet) bool) *tap {
 	t.Helper()
-	return filteredTap(t, ns, device, nil, want)
+	return filteredTap(t, ns, device, ipv4, nil, want)
 }
 
 // strayTap sees what a provider's customer sends with a source that is not
@@ -79,10 +79,10 @@ func strayTap(t *testing.T, isp *lab.ISP) *tap {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filteredTap(t, isp.NS, "down0", filter, func(packet) bool { return true })
+	return filteredTap(t, isp.NS, "down0", ipv4, filter, func(packet) bool { return true })
 }
 
-func filteredTap(t *testing.T, ns *lab.NS, device string, filter []bpf.RawInstruction, want func(packet) bool) *tap {
+func filteredTap(t *testing.T, ns *lab.NS, device string, family uint16, filter []bpf.RawInstruction, want func(packet) bool) *tap {
 	t.Helper()
 	p := &tap{t: t, want: want, stop: make(chan struct{}), seen: map[string]int{}}
 	ns.MustDo(t, func() (err error) {
@@ -109,7 +109,7 @@ func filteredTap(t *testing.T, ns *lab.NS, device string, filter []bpf.RawInstru
 				return err
 			}
 		}
-		return unix.Bind(p.fd, &unix.SockaddrLinklayer{Protocol: 0x0008, Ifindex: l.Attrs().Index}) // ETH_P_IP in network order
+		return unix.Bind(p.fd, &unix.SockaddrLinklayer{Protocol: family, Ifindex: l.Attrs().Index})
 	})
 	p.done.Go(p.run)
 	t.Cleanup(func() {
@@ -141,6 +141,12 @@ func (p *tap) run() {
 }
 
 func parsePacket(b []byte) (p packet, ok bool) {
+	if len(b) >= 44 && b[0]>>4 == 6 { // an extension header is a protocol without ports
+		p.src, p.dst = netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
+		p.proto = b[6]
+		p.sport, p.dport = wire.BigEndian.Uint16(b[40:]), wire.BigEndian.Uint16(b[42:])
+		return p, true
+	}
 	if len(b) < 24 || b[0]>>4 != 4 {
 		return p, false
 	}
