@@ -95,9 +95,18 @@ func (c *clientRig) strike(f fault, rng *rand.Rand) (err error) {
 	return err
 }
 
-// killServer kills one server and starts it again after a while.
+// killServer kills one server and starts it again after a while. It is stopped
+// first, to see what it leaves unread.
 func (c *clientRig) killServer(rng *rand.Rand) error {
 	l := c.lanes[rng.IntN(len(c.lanes))]
+	if err := l.server.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	n, err := unread(l.server.Cmd.Process.Pid, l.port)
+	if err != nil {
+		return err
+	}
+	l.unread[l.lives] = n
 	if err := kill(l.server); err != nil {
 		return err
 	}

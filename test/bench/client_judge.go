@@ -87,7 +87,7 @@ func parseReceipts(text string, life int, ids bool) (list []receipt, err error) 
 type verdict struct {
 	accepted, received int
 	lost               int // accepted, never read
-	unexplained        int // of these, not within the last window before a server was killed
+	unexplained        int // of these, not what a killed server had not read
 	disordered         int // first receipts after that of a later message
 	duplicates         int
 	worst              int // duplicates in one session, at most
@@ -95,7 +95,9 @@ type verdict struct {
 	sessions           int
 }
 
-func judge(accepted []int, got []receipt) verdict {
+// judge compares. unread is what the kernel held for each life of the server
+// when it was about to be killed, in bytes.
+func judge(accepted []int, got []receipt, unread map[int]int) verdict {
 	v := verdict{accepted: len(accepted), received: len(got)}
 	first := map[int]int{} // number → life
 	ids, numbers := map[uint64]int{}, map[int]uint64{}
@@ -129,25 +131,42 @@ func judge(accepted []int, got []receipt) verdict {
 		highest = max(highest, r.number)
 	}
 	v.sessions = len(again)
-	v.missing(accepted, first)
+	v.missing(accepted, first, unread)
 	return v
 }
 
 // missing counts what was lost. The lost messages between two that arrived are
-// explained if the server was killed in between and they are no more than its
-// window, for each kill.
-func (v *verdict) missing(accepted []int, first map[int]int) {
-	gap, before := 0, 1
+// explained if the server was killed in between and they fit into what its
+// kernel held unread just before, and one window more for each kill: that much
+// may have come between the look and the kill.
+func (v *verdict) missing(accepted []int, first map[int]int, unread map[int]int) {
+	var gap []int
+	before := 1
 	for _, n := range accepted {
 		life, ok := first[n]
 		if !ok {
-			gap++
+			gap = append(gap, n)
 			continue
 		}
-		v.unexplained += max(0, gap-window*max(0, life-before))
-		v.lost, gap, before = v.lost+gap, 0, life
+		held := 0
+		for killed := before; killed < life; killed++ {
+			held += unread[killed]
+		}
+		v.lost += len(gap)
+		v.unexplained += max(0, beyond(gap, held)-window*max(0, life-before))
+		gap, before = nil, life
 	}
-	v.lost, v.unexplained = v.lost+gap, v.unexplained+gap
+	v.lost, v.unexplained = v.lost+len(gap), v.unexplained+len(gap)
+}
+
+// beyond counts the messages that do not fit into so many bytes on the wire.
+func beyond(list []int, held int) int {
+	for i, n := range list {
+		if held -= len(body(n)) + len("\r\n"); held < 0 {
+			return len(list) - i
+		}
+	}
+	return 0
 }
 
 // figures says it in numbers.
@@ -155,7 +174,7 @@ func (v verdict) figures(kind string, reply bool) []figure {
 	name := "chaos-" + kind
 	lost := count(name+"-lost", "messages", v.lost, v.accepted, "0 lost", v.lost == 0)
 	if !reply {
-		lost = count(name+"-lost", "messages", v.lost, v.accepted, "each lost one within the last window before a server was killed", v.unexplained == 0)
+		lost = count(name+"-lost", "messages", v.lost, v.accepted, "each lost one was acknowledged and unread when a server was killed", v.unexplained == 0)
 	}
 	list := []figure{
 		lost,

@@ -51,8 +51,12 @@ func TestJudge(t *testing.T) {
 			verdict{accepted: window + 3, received: 2, lost: window + 1, unexplained: 1, sessions: 2},
 		},
 		"two kills explain two windows": {
-			upTo(window + 3), got([4]int{1, 1, 0, 1}, [4]int{3, 1, 0, window + 3}),
-			verdict{accepted: window + 3, received: 2, lost: window + 1, sessions: 2},
+			upTo(2*window + 5), got([4]int{1, 1, 0, 1}, [4]int{4, 1, 0, 2*window + 5}),
+			verdict{accepted: 2*window + 5, received: 2, lost: 2*window + 3, sessions: 2},
+		},
+		"what a killed server had not read explains two more": {
+			upTo(window + 5), got([4]int{2, 1, 0, 1}, [4]int{3, 1, 0, window + 5}),
+			verdict{accepted: window + 5, received: 2, lost: window + 3, unexplained: 1, sessions: 2},
 		},
 		"duplicates, counted by session": {
 			upTo(2), got([4]int{1, 1, 7, 1}, [4]int{1, 1, 8, 2}, [4]int{1, 2, 7, 1}, [4]int{1, 2, 8, 2}, [4]int{1, 3, 8, 2}),
@@ -72,7 +76,7 @@ func TestJudge(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if v := judge(c.accepted, c.got); v != c.want {
+			if v := judge(c.accepted, c.got, map[int]int{2: len(body(2)) + len(body(3)) + 4}); v != c.want {
 				t.Errorf("judge says %+v, want %+v", v, c.want)
 			}
 		})

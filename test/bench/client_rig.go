@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,8 +20,9 @@ type lane struct {
 	port   int
 	server *lab.Proc
 	source *lab.Proc
-	lives  int // servers started so far
-	newest int // the last of the server's connections that a bench has looked at
+	lives  int         // servers started so far
+	unread map[int]int // bytes, by life: what its kernel held when it was killed
+	newest int         // the last of the server's connections that a bench has looked at
 }
 
 // clientRig is the box with connections.
@@ -74,7 +77,7 @@ func (c *clientRig) prepare(extra string, kinds []string) (err error) {
 	}
 	text := uplinkText(1, "") + uplinkText(2, "") + lanText
 	for i, kind := range kinds {
-		l := &lane{kind: kind, port: 42001 + i}
+		l := &lane{kind: kind, port: 42001 + i, unread: map[int]int{}}
 		c.lanes = append(c.lanes, l)
 		text += laneText(l, c.files, extra)
 		if err := c.serve(l); err != nil {
@@ -121,6 +124,32 @@ func kill(p *lab.Proc) error {
 	}
 	<-p.Done()
 	return nil
+}
+
+// unread is how many bytes the kernel holds for the connections of a server's
+// port that it has not read: rx_queue of proc_net_tcp(5), listening sockets left out.
+func unread(pid, port int) (sum int, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", pid))
+	if err != nil {
+		return 0, err
+	}
+	const listening = "0A"
+	for _, line := range strings.Split(string(text), "\n") {
+		f := strings.Fields(line)
+		if len(f) < 5 || f[3] == listening || f[0] == "sl" {
+			continue
+		}
+		if _, local, _ := strings.Cut(f[1], ":"); local != fmt.Sprintf("%04X", port) {
+			continue
+		}
+		_, rx, _ := strings.Cut(f[4], ":")
+		n, err := strconv.ParseInt(rx, 16, 64)
+		if err != nil {
+			return 0, fmt.Errorf("rx_queue of %q: %w", line, err)
+		}
+		sum += int(n)
+	}
+	return sum, nil
 }
 
 // size is how much a lane's server has noted in all its lives.
@@ -190,5 +219,5 @@ func (c *clientRig) verdict(l *lane) (verdict, error) {
 		}
 		got = append(got, list...)
 	}
-	return judge(accepted, got), nil
+	return judge(accepted, got, l.unread), nil
 }
