@@ -134,15 +134,24 @@ func (s *noter) accept(l net.Listener, config *tls.Config) {
 // bytes of an older one that were acknowledged before the newer ones were sent
 // are here by then, so the file has them in that order.
 func (s *noter) run() error {
-	for {
-		s.wait()
+	for more := false; ; {
+		if !more {
+			s.wait()
+		}
 		s.mu.Lock()
 		s.conns = append(s.conns, s.fresh...)
 		s.fresh = nil
 		s.mu.Unlock()
 		slices.SortFunc(s.conns, func(a, b *nonblocking) int { return a.number - b.number })
-		for _, c := range slices.Backward(s.conns) {
-			if !c.drain() {
+		more = false
+		for i, c := range slices.Backward(s.conns) {
+			reads := drained
+			if i == len(s.conns)-1 {
+				reads = 1
+			}
+			again, ended := c.drain(reads)
+			more = more || again
+			if ended {
 				_ = c.Close()
 				c.now = false
 			}
@@ -163,10 +172,15 @@ func (s *noter) wait() {
 	_, _ = unix.Poll(fds, 2)
 }
 
-// drain reads what there is, a bounded part of it; false: the connection ended.
-func (c *nonblocking) drain() bool {
-	buf := make([]byte, 64<<10)
-	for range 16 {
+// drained is how many reads empty an older connection. The newest gets one, so
+// that little is read and not noted when the server is killed.
+const drained = 1000
+
+// drain reads what there is, so many times at most: more says that something
+// may be left, ended that the connection has ended.
+func (c *nonblocking) drain(reads int) (more, ended bool) {
+	buf := make([]byte, 16<<10)
+	for range reads {
 		n, err := c.reader.Read(buf)
 		c.rest = append(c.rest, buf[:n]...)
 		for {
@@ -177,13 +191,13 @@ func (c *nonblocking) drain() bool {
 			c.lines, c.rest = append(c.lines, line), bytes.Clone(rest)
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return true
+			return false, false
 		}
 		if err != nil {
-			return false
+			return false, true
 		}
 	}
-	return true
+	return true, false
 }
 
 // note appends "TIME CONNECTION PEER LINE" for each line and then answers.
