@@ -93,6 +93,7 @@ type verdict struct {
 	worst              int // duplicates in one session, at most
 	filtered           int // messages left twice after dropping ids that were there, or ids of two messages
 	sessions           int
+	where              string // the unexplained ones are, for a person
 }
 
 // judge compares. unread is what the kernel held for each life of the server
@@ -153,7 +154,10 @@ func (v *verdict) missing(accepted []int, first map[int]int, unread map[int]int)
 			held += unread[killed]
 		}
 		v.lost += len(gap)
-		v.unexplained += max(0, beyond(gap, held)-window*max(0, life-before))
+		if n := max(0, beyond(gap, held)-window*max(0, life-before)); n > 0 {
+			v.unexplained += n
+			v.where += fmt.Sprintf("lost %d from %d on, server %d before and %d after, %d bytes unread; ", len(gap), gap[0], before, life, held)
+		}
 		gap, before = nil, life
 	}
 	v.lost, v.unexplained = v.lost+len(gap), v.unexplained+len(gap)
@@ -172,6 +176,9 @@ func beyond(list []int, held int) int {
 // figures says it in numbers.
 func (v verdict) figures(kind string, reply bool) []figure {
 	name := "chaos-" + kind
+	if v.where != "" {
+		fmt.Fprintln(os.Stderr, name, v.where)
+	}
 	lost := count(name+"-lost", "messages", v.lost, v.accepted, "0 lost", v.lost == 0)
 	if !reply {
 		lost = count(name+"-lost", "messages", v.lost, v.accepted, "each lost one was acknowledged and unread when a server was killed", v.unexplained == 0)
