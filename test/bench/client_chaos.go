@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -95,11 +96,15 @@ func (c *clientRig) strike(f fault, rng *rand.Rand) (err error) {
 	return err
 }
 
-// killServer kills one server and starts it again after a while. It is stopped
-// first, to see what it leaves unread.
+// killServer kills one server and starts it again after a while. Before that it
+// is stopped and nothing reaches it any more, to see what it leaves unread: a
+// stopped process's kernel goes on acknowledging.
 func (c *clientRig) killServer(rng *rand.Rand) error {
 	l := c.lanes[rng.IntN(len(c.lanes))]
 	if err := l.server.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	if err := c.blackhole(true); err != nil {
 		return err
 	}
 	n, err := unread(l.server.Cmd.Process.Pid, l.port)
@@ -110,8 +115,16 @@ func (c *clientRig) killServer(rng *rand.Rand) error {
 	if err := kill(l.server); err != nil {
 		return err
 	}
+	if err := c.blackhole(false); err != nil {
+		return err
+	}
 	time.Sleep(time.Duration(rng.IntN(600)) * time.Millisecond)
 	return c.serve(l)
+}
+
+// blackhole lets both providers carry nothing, or all again.
+func (c *clientRig) blackhole(on bool) error {
+	return errors.Join(c.ISPs[0].Blackhole(on), c.ISPs[1].Blackhole(on))
 }
 
 // switchUplink makes the traffic move: by a word, or by pulling the cable of

@@ -139,7 +139,7 @@ func judge(accepted []int, got []receipt, unread map[int]int) verdict {
 // missing counts what was lost. The lost messages between two that arrived are
 // explained if the server was killed in between and they fit into what its
 // kernel held unread just before, and one window more for each kill: that much
-// may have come between the look and the kill.
+// it may have read and not noted.
 func (v *verdict) missing(accepted []int, first map[int]int, unread map[int]int) {
 	var gap []int
 	before := 1
