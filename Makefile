@@ -15,7 +15,7 @@ VULNDB  := golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 NETNS   := ./test/netns/...
 UNIT    := $(shell $(GO) list ./... 2>/dev/null | grep -v -e /test/netns -e /test/openwrt)
 
-.PHONY: all build test peers check unit netns demo story bench bench-quick sim debian openwrt vm soak size packages fuzz docs clean
+.PHONY: all build test peers check unit netns demo story bench bench-quick chaos sim debian openwrt vm soak size packages fuzz docs clean
 
 all: build
 
@@ -24,7 +24,7 @@ build: ## the daemon and the laboratory
 	$(BUILD) -o bin/luatnet-lab ./cmd/luatnet-lab
 
 ## test: everything that CI runs
-test: peers check unit netns debian openwrt story
+test: peers check unit netns debian openwrt story chaos
 	@$(MAKE) --no-print-directory size TARGETS="amd64 arm64 mipsle"
 	@echo "make test: all passed$$(cat bin/not-run 2>/dev/null)"
 
@@ -63,6 +63,10 @@ bench: build ## every figure, whole: make bench RUN=name for one
 
 bench-quick: build ## every figure with a small n
 	$(GO) run ./test/bench -quick $(if $(RUN),-run $(RUN))
+
+chaos: build ## servers and daemon killed, uplinks switched, five times each: what was accepted must be read
+	$(GO) test -timeout 2m ./test/bench
+	$(GO) run ./test/bench -quick -run '^chaos$$' -results ''
 
 sim: ## days of random faults against the oracle
 	$(GO) test -run Sim -timeout 60m ./internal/simnet -sim.seeds 200 -sim.days 7

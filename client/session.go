@@ -17,7 +17,7 @@ import (
 // While it follows an uplink there are two sessions at once: cur carries the
 // traffic, next connects; when next is online, cur is settled and closed.
 type Session struct {
-	p      Policy
+	p      *Policy // shared with whoever made it; nobody changes it
 	rng    *rand.Rand
 	values map[string]string
 
@@ -73,7 +73,7 @@ type session struct {
 
 // NewSession returns a session that is offline; done is the queue's position.
 // values fill placeholders; they may be changed by SetValues.
-func NewSession(p Policy, done uint64, values map[string]string, rng *rand.Rand) *Session {
+func NewSession(p *Policy, done uint64, values map[string]string, rng *rand.Rand) *Session {
 	s := &Session{p: p, rng: rng, values: values, state: LinkOff}
 	s.win.done, s.cursor = done, done
 	return s

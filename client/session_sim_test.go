@@ -108,7 +108,7 @@ func simulateSession(t *testing.T, seed uint64, mode Confirmation, sw SwitchMode
 		t: t, rng: rng, mode: mode, results: map[uint64]int{}, count: map[uint64]int{}, links: map[int]*pipe{},
 		up: map[string]bool{"a": true, "b": true}, heal: 20 * time.Minute,
 	}
-	w.s = NewSession(p, 0, nil, rng)
+	w.s = NewSession(&p, 0, nil, rng)
 	w.after(0, w.decide)
 	w.after(time.Second, w.produce)
 	w.after(10*time.Second, w.fault)

@@ -26,7 +26,7 @@ func newPlay(p Policy) *play {
 	if p.Backoff.Base == 0 {
 		p.Backoff.Base = 5 * time.Second
 	}
-	return &play{s: NewSession(p, 0, map[string]string{"imei": "867"}, rand.New(rand.NewPCG(1, 1))), now: netif.Boot(time.Hour)}
+	return &play{s: NewSession(&p, 0, map[string]string{"imei": "867"}, rand.New(rand.NewPCG(1, 1))), now: netif.Boot(time.Hour)}
 }
 
 func (p *play) do(orders []Order) *play {

@@ -185,12 +185,20 @@ func (c *Connection) route(uplink string) (sock.Route, bool) {
 // what was unconfirmed is sent again.
 func (c *Connection) Run(ctx context.Context) error {
 	c.runs.Add(1)
-	r := &runner{
-		Connection: c, inbox: make(chan any, 16), links: map[int]*link{},
-		session: client.NewSession(c.cfg.Policy, c.cfg.Done, c.cfg.Values(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
-	}
+	r := c.newRunner()
 	defer r.end()
 	return r.loop(ctx)
+}
+
+// newRunner is no part of Run, whose stack an idle connection keeps: the copies
+// made here would double it.
+//
+//go:noinline
+func (c *Connection) newRunner() *runner {
+	return &runner{
+		Connection: c, inbox: make(chan any, 16), links: map[int]*link{},
+		session: client.NewSession(&c.cfg.Policy, c.cfg.Done, c.cfg.Values(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
+	}
 }
 
 var errGone = errors.New("the uplink is gone")

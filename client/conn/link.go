@@ -2,6 +2,7 @@ package conn
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"luatnetd/client"
@@ -10,8 +11,9 @@ import (
 
 // Sizes of what goes through one system call.
 const (
-	readSize  = 4 << 10  // grows for nobody: an idle connection holds one
-	writeSize = 16 << 10 // about one TLS record
+	readSize     = 4 << 10
+	datagramSize = 64 << 10 // the largest
+	writeSize    = 16 << 10 // about one TLS record
 )
 
 // dial connects in a goroutine of its own.
@@ -42,31 +44,58 @@ func (r *runner) post(ev any) bool {
 	}
 }
 
-// read reads until the socket ends. It goes on when what it read was taken, so
-// a slow sink slows the socket.
+// Buffers of connections that have something to read; an idle one holds none.
+var (
+	streamBuffers   = sync.Pool{New: func() any { return new([readSize]byte) }}
+	datagramBuffers = sync.Pool{New: func() any { return new([datagramSize]byte) }}
+)
+
+// read reads until the socket ends.
 func (r *runner) read(l *link) {
-	buf := make([]byte, readSize)
-	if r.cfg.Policy.Datagrams {
-		buf = make([]byte, 64<<10)
-	}
 	next := make(chan struct{}, 1)
-	for {
-		n, err := l.conn.Read(buf)
-		if n > 0 {
-			if !r.post(received{l, buf[:n], next}) {
-				return
+	var own []byte
+	for ok := true; ok; {
+		switch {
+		case own != nil || !l.conn.Await():
+			if own == nil {
+				own = make([]byte, readSize) // of TLS, where the socket does not tell what TLS holds
+				if r.cfg.Policy.Datagrams {
+					own = make([]byte, datagramSize)
+				}
 			}
-			select {
-			case <-next:
-			case <-r.ctx.Done():
-				return
+			ok = r.readOnce(l, own, next)
+		case r.cfg.Policy.Datagrams:
+			buf := datagramBuffers.Get().(*[datagramSize]byte)
+			if ok = r.readOnce(l, buf[:], next); ok {
+				datagramBuffers.Put(buf)
 			}
-		}
-		if err != nil {
-			r.post(broken{l, err})
-			return
+		default:
+			buf := streamBuffers.Get().(*[readSize]byte)
+			if ok = r.readOnce(l, buf[:], next); ok {
+				streamBuffers.Put(buf)
+			}
 		}
 	}
+}
+
+// readOnce reads and returns when what it read was taken, so a slow sink slows
+// the socket; false: that was the last, and somebody may still look at buf.
+func (r *runner) readOnce(l *link, buf []byte, next chan struct{}) bool {
+	n, err := l.conn.Read(buf)
+	if n > 0 {
+		if !r.post(received{l, buf[:n], next}) {
+			return false
+		}
+		select {
+		case <-next:
+		case <-r.ctx.Done():
+			return false
+		}
+	}
+	if err != nil {
+		r.post(broken{l, err})
+	}
+	return err == nil
 }
 
 // send puts writes on the link; a writer runs while there are any.

@@ -29,8 +29,8 @@ type runner struct {
 	shown client.State // what the last event said
 	up    string
 	timer *time.Timer
-	acks  *time.Timer
-	armed *link // the one whose TCP_USER_TIMEOUT is set, nil for none
+	acks  *time.Timer // nil while nothing waits for acknowledgements
+	armed *link       // the one whose TCP_USER_TIMEOUT is set, nil for none
 }
 
 // link is one socket. The loop owns it; its reader and writer only read conn.
@@ -85,10 +85,9 @@ func (r *runner) spawn(f func()) {
 
 func (r *runner) loop(ctx context.Context) error {
 	r.ctx = ctx
-	r.timer, r.acks = time.NewTimer(time.Hour), time.NewTimer(time.Hour)
-	r.acks.Stop()
+	r.timer = time.NewTimer(time.Hour)
 	defer r.timer.Stop()
-	defer r.acks.Stop()
+	defer r.disarm()
 	r.network()
 	for {
 		r.fill()
@@ -106,7 +105,7 @@ func (r *runner) loop(ctx context.Context) error {
 		case <-r.kick:
 			r.network()
 		case <-r.cfg.Queue.Changed():
-		case <-r.acks.C:
+		case <-r.askNow():
 			r.acknowledged()
 		case <-r.timer.C:
 			r.session.SetValues(r.cfg.Values())
@@ -202,6 +201,8 @@ func (r *runner) dialed(now time.Time, ev dialed) {
 		return
 	}
 	ev.l.conn = ev.conn
+	ev.l.cancel() // the time to connect has ended well
+	ev.l.cancel = func() {}
 	r.trace.note(now, "link %d: %s, %s to %s", ev.l.id, client.OnLine, ev.conn.LocalAddr(), ev.conn.RemoteAddr())
 	r.spawn(func() { r.read(ev.l) })
 	r.session.SetValues(r.cfg.Values())
@@ -236,12 +237,38 @@ func (r *runner) pace() {
 	}
 	if r.armed != nil {
 		_ = r.armed.conn.SetUserTimeout(0) // it may be gone: no matter
-		r.acks.Stop()
+		r.disarm()
 	}
 	if r.armed = l; l != nil {
 		_ = l.conn.SetUserTimeout(r.cfg.Policy.Confirm)
-		r.acks.Reset(min(max(l.conn.RTT()/2, ackMin), ackMax))
+		r.ask(l)
 	}
+}
+
+// ask has acknowledged called after a while. The timer is made when it is first
+// needed: an idle connection has none.
+func (r *runner) ask(l *link) {
+	d := min(max(l.conn.RTT()/2, ackMin), ackMax)
+	if r.acks == nil {
+		r.acks = time.NewTimer(d)
+		return
+	}
+	r.acks.Reset(d)
+}
+
+func (r *runner) disarm() {
+	if r.acks != nil {
+		r.acks.Stop()
+		r.acks = nil
+	}
+}
+
+// askNow is when to ask; a nil channel never is.
+func (r *runner) askNow() <-chan time.Time {
+	if r.acks == nil {
+		return nil
+	}
+	return r.acks.C
 }
 
 // acknowledged asks once what the other end's TCP has acknowledged.
@@ -257,7 +284,7 @@ func (r *runner) acknowledged() {
 	}
 	r.do(r.session.Acked(r.cfg.Now(), id, n))
 	if _, still := r.session.Waiting(); still && r.armed == l {
-		r.acks.Reset(min(max(l.conn.RTT()/2, ackMin), ackMax))
+		r.ask(l)
 	}
 }
 

@@ -83,6 +83,24 @@ func (c *Conn) Acked() (uint64, error) {
 	return written - min(uint64(max(queued, 0)), written), nil
 }
 
+// Await waits until there is something to read, an end or an error included,
+// without a buffer to read it into. False: it cannot tell, as with TLS, which
+// may hold what it has read already; then Read is the only way to wait.
+func (c *Conn) Await() bool {
+	sc, ok := c.wire.Conn.(syscall.Conn)
+	if !ok || c.cfg.Kind == client.TLS || c.cfg.Kind == client.DTLS {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	return raw.Read(func(fd uintptr) bool {
+		n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0) // takes neither data nor error
+		return n != 0
+	}) == nil
+}
+
 func (c *Conn) datagrams() bool { return c.cfg.Kind == client.UDP || c.cfg.Kind == client.DTLS }
 
 // Settled waits until everything written is acknowledged, or ctx ends.

@@ -50,9 +50,16 @@ var benches = []struct {
 	{"idle", idle},
 	{"queue-disk", queueDisk},
 	{"queue-recover", queueRecover},
+	{"chaos", chaos},
+	{"client-flips", clientFlips},
+	{"client-idle", clientIdle},
+	{"client-ratio", clientRatio},
 }
 
 func main() {
+	if len(os.Args) > 1 && roles[os.Args[1]] != nil {
+		exit(roles[os.Args[1]](os.Args[2:]))
+	}
 	only := flag.String("run", "", "run the benches whose name matches this expression")
 	opt := options{}
 	flag.BoolVar(&opt.quick, "quick", false, "a fifth of the rounds")
