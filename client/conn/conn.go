@@ -196,7 +196,7 @@ func (c *Connection) Run(ctx context.Context) error {
 //go:noinline
 func (c *Connection) newRunner() *runner {
 	return &runner{
-		Connection: c, inbox: make(chan any, 16), links: map[int]*link{},
+		Connection: c, inbox: make(chan any, 4), links: map[int]*link{},
 		session: client.NewSession(&c.cfg.Policy, c.cfg.Done, c.cfg.Values(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
 	}
 }

@@ -20,7 +20,7 @@ const (
 type runner struct {
 	*Connection
 	session *client.Session
-	inbox   chan any // capacity 16; a full one makes a reader or writer wait
+	inbox   chan any // capacity 4; a full one makes a reader or writer wait
 	links   map[int]*link
 	wg      sync.WaitGroup
 	ctx     context.Context
