@@ -1,7 +1,6 @@
 package client
 
 import (
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -17,8 +16,16 @@ type Template struct {
 	parts []string // text, placeholder, text, …
 }
 
-// ParseTemplate reads a text such as "reg,{imei},{ver}". "{{" is a brace. An
-// unknown placeholder is an error that names the known ones.
+// UnknownPlaceholder is a word in braces that stands for nothing.
+type UnknownPlaceholder struct{ Name string }
+
+func (e UnknownPlaceholder) Error() string {
+	return fmt.Sprintf("{%s} is unknown; there are {%s}, and a brace itself is written {{", e.Name, strings.Join(Placeholders, "}, {"))
+}
+
+// ParseTemplate reads a text such as "reg,{imei},{ver}". Only a word of small
+// letters in braces is a placeholder, so JSON stays as it is; "{{" is a brace in
+// any case. The error is an UnknownPlaceholder.
 func ParseTemplate(text string) (Template, error) {
 	var t Template
 	var lit strings.Builder
@@ -35,11 +42,12 @@ func ParseTemplate(text string) (Template, error) {
 			continue
 		}
 		name, rest, ok := strings.Cut(text, "}")
-		if !ok {
-			return Template{}, fmt.Errorf("{%s has no closing brace; a brace itself is written {{", text)
+		if !ok || name == "" || strings.ContainsFunc(name, func(r rune) bool { return r < 'a' || r > 'z' }) {
+			lit.WriteByte('{')
+			continue
 		}
 		if !slices.Contains(Placeholders, name) {
-			return Template{}, fmt.Errorf("{%s} is unknown; there are {%s}, and a brace itself is written {{", name, strings.Join(Placeholders, "}, {"))
+			return Template{}, UnknownPlaceholder{name}
 		}
 		t.parts = append(t.parts, lit.String(), name)
 		lit.Reset()
@@ -50,14 +58,11 @@ func ParseTemplate(text string) (Template, error) {
 	return t, nil
 }
 
-// ParseHex reads fixed bytes such as "02 ff 0d"; spaces may stand anywhere.
-func ParseHex(text string) (Template, error) {
-	b, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
-	if err != nil {
-		return Template{}, fmt.Errorf("%q is not hexadecimal", text)
-	}
-	return Template{parts: []string{string(b)}}, nil
-}
+// Fixed is a template of bytes that stand for themselves.
+func Fixed(b []byte) Template { return Template{parts: []string{string(b)}} }
+
+// Equal reports whether two templates say the same.
+func (t Template) Equal(o Template) bool { return slices.Equal(t.parts, o.parts) }
 
 // Empty reports whether nothing was written.
 func (t Template) Empty() bool { return len(t.parts) == 0 || len(t.parts) == 1 && t.parts[0] == "" }

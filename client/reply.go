@@ -34,6 +34,11 @@ func ParseReply(text string) (ReplyPattern, error) {
 	}
 }
 
+// Equal reports whether two patterns recognise the same answers.
+func (p ReplyPattern) Equal(o ReplyPattern) bool {
+	return bytes.Equal(p.head, o.head) && bytes.Equal(p.tail, o.tail) && p.any == o.any && p.id == o.id
+}
+
 // Single reports whether the pattern cannot tell two messages apart, so that
 // only one may be outstanding.
 func (p ReplyPattern) Single() bool { return !p.id }

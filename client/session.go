@@ -250,7 +250,7 @@ func (s *Session) promote(now time.Time) {
 }
 
 func (s *Session) shut(l *session, force bool) {
-	if l.online && !force {
+	if l.online && !force && !s.p.Datagrams { // UDP has no end to wait for
 		if s.closing == nil {
 			s.closing = map[int]*session{}
 		}

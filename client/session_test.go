@@ -258,7 +258,7 @@ func TestFollowGivesUpWhenTheUplinkIsBack(t *testing.T) {
 // The heartbeat is sent when idle; no answer breaks the session, and so does
 // one that nobody acknowledges. A UDP heartbeat proves nothing.
 func TestHeartbeat(t *testing.T) {
-	beat, _ := ParseHex("02 03")
+	beat := Fixed([]byte{2, 3})
 	policy := Policy{Confirmed: ByTCP, Heartbeat: beat, HeartbeatEvery: time.Minute, HeartbeatExpect: []byte("pong")}
 	p := newPlay(policy)
 	p.net("wan", "wan").online(1).log = nil
@@ -291,4 +291,12 @@ func TestReconnectIsAtOnce(t *testing.T) {
 	p.do(p.s.Dialed(p.now, 2, &Cause{})).log = nil
 	p.do(p.s.Reconnect(p.now, "watchdog")).said(t, "dial wan")
 	p.do(p.s.Stop(p.now)).said(t, "shut!")
+}
+
+// Datagrams have no end that a server could announce: break_first does not wait
+// for one.
+func TestBreakFirstOfDatagrams(t *testing.T) {
+	p := newPlay(Policy{Confirmed: Handed, Datagrams: true, Switch: BreakFirst})
+	p.net("wan", "wan", "4g").online(1).log = nil
+	p.net("4g", "wan", "4g").said(t, "shut, dial 4g")
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"testing"
 )
 
@@ -30,24 +31,19 @@ func TestSOCK04States(t *testing.T) {
 
 func TestTemplate(t *testing.T) {
 	values := map[string]string{"imei": "867", "sn": "S1"}
-	for text, want := range map[string]string{"": "", "plain": "plain", "{imei},{sn}": "867,S1", "{{x}": "{x}", "{id}": "5", "{csq}": "", "a{{": "a{"} {
+	for text, want := range map[string]string{"": "", "plain": "plain", "{imei},{sn}": "867,S1", "{{x}": "{x}", "{id}": "5", "{csq}": "", "a{{": "a{", "{": "{", "{imei": "{imei", "{ imei}": "{ imei}",
+		`{"sn":"{sn}","n":{"a":1}}`: `{"sn":"S1","n":{"a":1}}`, "reg {imei}\r\n": "reg 867\r\n", "{}": "{}"} {
 		tpl, err := ParseTemplate(text)
 		if err != nil || string(tpl.Fill(values, 5)) != want {
 			t.Errorf("%q: %q, %v; want %q", text, tpl.Fill(values, 5), err, want)
 		}
 	}
-	for _, text := range []string{"{", "{imei", "{what}", "{ imei}"} {
-		if _, err := ParseTemplate(text); err == nil {
-			t.Errorf("%q: no error", text)
-		}
+	var unknown UnknownPlaceholder
+	if _, err := ParseTemplate("a {what}"); !errors.As(err, &unknown) || unknown.Name != "what" {
+		t.Errorf("{what}: %v", err)
 	}
-	if h, err := ParseHex("02 fF0d"); err != nil || string(h.Fill(nil, 0)) != "\x02\xff\r" {
-		t.Errorf("hex: %v, %v", h, err)
-	}
-	for _, text := range []string{"2", "zz", "02,03"} {
-		if _, err := ParseHex(text); err == nil {
-			t.Errorf("hex %q: no error", text)
-		}
+	if got := Fixed([]byte("{imei}\x00")).Fill(values, 0); string(got) != "{imei}\x00" {
+		t.Errorf("fixed bytes became %q", got)
 	}
 }
 
@@ -76,7 +72,7 @@ func TestReplyPattern(t *testing.T) {
 			t.Errorf("%s: %d, %v; want %d, %v", name, id, ok, tt.id, tt.ok)
 		}
 	}
-	for _, bad := range []string{"{id}{id}", "{imei}", "{"} {
+	for _, bad := range []string{"{id}{id}", "{imei}", "{what}"} {
 		if _, err := ParseReply(bad); err == nil {
 			t.Errorf("%q: no error", bad)
 		}
@@ -96,6 +92,5 @@ func FuzzPatterns(f *testing.F) {
 				t.Fatal("an id out of nothing")
 			}
 		}
-		_, _ = ParseHex(pattern)
 	})
 }

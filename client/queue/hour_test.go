@@ -33,7 +33,7 @@ func TestLC04HourOffline(t *testing.T) {
 func TestLC04RealHour(t *testing.T) {
 	n := int(offline.Seconds())
 	if n == 0 {
-		t.Skip("takes an hour: make soak")
+		t.Skip("needs a real hour, which -queue.offline=1h gives it: \"make soak\" does")
 	}
 	for _, mode := range []Mode{Spill, OnDisk} {
 		t.Run(string(mode), func(t *testing.T) {

@@ -44,10 +44,16 @@ var errnoCause = map[unix.Errno]client.Cause{
 
 // Cause explains an error of dialling, reading or writing. A nil error is a
 // zero Cause; a Cause stays what it is.
-func Cause(err error) client.Cause { return explain(err, nil, false) }
+func Cause(err error) client.Cause { return oneLine(explain(err, nil, false)) }
 
 // cause explains an error of this connection: it knows the files and the clock.
-func (c *Conn) cause(err error) client.Cause { return explain(err, c.cfg.TLS, c.askedFor) }
+func (c *Conn) cause(err error) client.Cause { return oneLine(explain(err, c.cfg.TLS, c.askedFor)) }
+
+// oneLine keeps a cause what a log and a status want: one line.
+func oneLine(c client.Cause) client.Cause {
+	c.Text = strings.ReplaceAll(c.Text, "\n", "; ")
+	return c
+}
 
 func explain(err error, t *TLS, asked bool) client.Cause {
 	var already client.Cause

@@ -68,7 +68,7 @@ func (c *Conn) dtlsConfig() (*dtls.Config, error) {
 		return c.checkPeer(base, chain)
 	}
 	if t.Cert != "" {
-		own, err := readPair(t.Cert, t.Key, t.Password)
+		own, err := t.pair()
 		if err != nil {
 			return nil, err
 		}

@@ -34,7 +34,7 @@ func TestDTLSAgainstOpenSSL(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := cmd.Start(); err != nil {
-				t.Skipf("not run: openssl: %v", err)
+				t.Skipf("needs the openssl program: %v", err)
 			}
 			t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 			cfg := Config{Kind: client.DTLS, Host: "127.0.0.1", Port: port, TLS: &tt.tls}

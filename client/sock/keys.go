@@ -17,6 +17,19 @@ import (
 // itself is never part of a message.
 var errPassword = errors.New("the password does not open it; correct key_password")
 
+// pair reads our certificate and its key.
+func (t *TLS) pair() (*tls.Certificate, error) {
+	password := t.Password
+	if t.PasswordFile != "" {
+		b, err := os.ReadFile(t.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("key_password_file: %w", err)
+		}
+		password = strings.TrimRight(string(b), "\r\n")
+	}
+	return readPair(t.Cert, t.Key, password)
+}
+
 // readPair reads our certificate and its key, which may be encrypted: PKCS #8
 // (RFC 8018) or the older DEK-Info of PEM (RFC 1423).
 func readPair(certFile, keyFile, password string) (*tls.Certificate, error) {

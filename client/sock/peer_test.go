@@ -111,7 +111,7 @@ func TestWrongPasswordIsAlwaysSaidSo(t *testing.T) {
 	}
 	out, err := exec.CommandContext(t.Context(), "openssl", "pkcs8", "-topk8", "-v2", "aes-256-cbc", "-passout", "pass:sesame", "-in", write(t, own.keyBlock(t))).Output()
 	if err != nil {
-		t.Skipf("not run: openssl: %v", err)
+		t.Skipf("needs the openssl program: %v", err)
 	}
 	block, _ := pem.Decode(out)
 	short := bytes.Clone(block.Bytes[:len(block.Bytes)-1])
@@ -148,7 +148,7 @@ func TestSOCK01AgainstOpenSSL(t *testing.T) {
 			port := freeUDP(t)
 			cmd := exec.CommandContext(t.Context(), "openssl", append([]string{"s_server", "-rev", "-quiet", "-accept", "127.0.0.1:" + portText(port), "-cert", cert, "-key", key}, tt.args...)...)
 			if err := cmd.Start(); err != nil {
-				t.Skipf("not run: openssl: %v", err)
+				t.Skipf("needs the openssl program: %v", err)
 			}
 			t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 			tt.tls.ServerName = "server.example"

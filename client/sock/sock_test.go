@@ -262,11 +262,20 @@ func TestUDPIsConfirmedByTheKernel(t *testing.T) {
 func TestPing(t *testing.T) {
 	if _, err := Ping(t.Context(), Route{}, netip.MustParseAddr("127.0.0.1"), 2*time.Second, 128); err != nil {
 		if strings.Contains(err.Error(), "not allowed") {
-			t.Skip("raw sockets need CAP_NET_RAW")
+			t.Skipf("needs raw sockets, which this user may not open: %v", err)
 		}
 		t.Error(err)
 	}
 	if _, err := Ping(t.Context(), Route{}, netip.MustParseAddr("240.0.0.1"), 100*time.Millisecond, 0); err == nil {
 		t.Error("an address that cannot answer answered")
+	}
+}
+
+// A cause is one line, however many questions have failed.
+func TestCauseIsOneLine(t *testing.T) {
+	dead := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1")}
+	_, err := Dial(t.Context(), Config{Kind: client.TCP, Host: "gw.example", Port: 1, IPv6: true}, Route{Uplink: "wan", DNS: dead}, nil, nil)
+	if cause := Cause(err); strings.Count(cause.Text, "DNS server 127.0.0.1:1") != 2 || strings.Contains(cause.Text, "\n") {
+		t.Errorf("the cause is %q, want one line that names both questions", cause.Text)
 	}
 }

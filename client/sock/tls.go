@@ -25,14 +25,15 @@ const expiryWarning = 30 * 24 * time.Hour
 // TLS is how the two ends prove who they are. Files are read at each
 // handshake, so a new certificate needs no restart.
 type TLS struct {
-	CA         string   // PEM file: the authorities, or intermediates, that are trusted; "" for the system's
-	Cert, Key  string   // PEM files of our own certificate: mutual TLS
-	Password   string   // of an encrypted Key
-	ServerName string   // what the certificate must be for; "" for the host
-	Pins       []string // SHA-256 of the server's public key (SPKI), hex or base64; any of them. See byPin
-	Insecure   bool     // nobody checks who the server is, except for Pins
-	MinVersion uint16   // tls.VersionTLS12 or above; 0 for 1.2
-	Suites     []string // TLS 1.2 suites by IANA name, also old ones; empty for Go's choice
+	CA           string   // PEM file: the authorities, or intermediates, that are trusted; "" for the system's
+	Cert, Key    string   // PEM files of our own certificate: mutual TLS
+	Password     string   // of an encrypted Key, or
+	PasswordFile string   // the file that holds it
+	ServerName   string   // what the certificate must be for; "" for the host
+	Pins         []string // SHA-256 of the server's public key (SPKI), hex or base64; any of them. See byPin
+	Insecure     bool     // nobody checks who the server is, except for Pins
+	MinVersion   uint16   // tls.VersionTLS12 or above; 0 for 1.2
+	Suites       []string // TLS 1.2 suites by IANA name, also old ones; empty for Go's choice
 
 	PSK, PSKIdentity string // DTLS with a pre-shared key, hex; no certificates then
 
@@ -102,7 +103,7 @@ func (c *Conn) tlsConfig() (*tls.Config, error) {
 		}
 	}
 	if t.Cert != "" {
-		own, err := readPair(t.Cert, t.Key, t.Password)
+		own, err := t.pair()
 		if err != nil {
 			return nil, err
 		}

@@ -244,10 +244,20 @@ func TestEncryptedKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(dir, strings.ReplaceAll(name, " ", "")+".pem")
 			if out, err := exec.CommandContext(t.Context(), "openssl", append(args, "-in", plain, "-out", file)...).CombinedOutput(); err != nil {
-				t.Skipf("not run: openssl: %v: %s", err, out)
+				t.Skipf("needs an openssl program that encrypts keys: %v: %s", err, out)
 			}
 			if _, err := readPair(cert, file, "sesame"); err != nil {
 				t.Error(err)
+			}
+			secret := filepath.Join(dir, "password")
+			if err := os.WriteFile(secret, []byte("sesame\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := (&TLS{Cert: cert, Key: file, PasswordFile: secret}).pair(); err != nil {
+				t.Errorf("with a password file: %v", err)
+			}
+			if _, err := (&TLS{Cert: cert, Key: file, PasswordFile: secret + "9"}).pair(); err == nil || !strings.Contains(err.Error(), "key_password_file") {
+				t.Errorf("without the password file: %v", err)
 			}
 			_, err := readPair(cert, file, "opensesame2")
 			if !errors.Is(err, errPassword) || strings.Contains(err.Error(), "opensesame2") {

@@ -52,6 +52,9 @@ hold_down = "1s"
 name = "lan"
 ports = ["lan1"]
 address = "192.168.5.1/24"   # DHCP and DNS are on by default
+
+[time]
+enabled = false              # this small internet has no time server
 `
 
 // failAfter and checkInterval repeat configText for the story's limits.

@@ -2,9 +2,9 @@ package config
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strings"
 	"time"
 
@@ -36,9 +36,9 @@ func (c *checker) connection(r *rawConnection) Connection {
 	c.tls(r, &n)
 	n.Label = c.label(r, &n)
 	c.keepAlive(r, &n)
+	n.Register = c.register(&r.Register)
 	c.confirmed(r, &n)
 	n.Heartbeat = c.heartbeat(&r.Heartbeat)
-	n.Register = c.register(&r.Register)
 	n.Queue = c.queue(&r.Queue)
 	return n
 }
@@ -162,13 +162,26 @@ func (c *checker) confirmed(r *rawConnection, n *Connection) {
 		}
 		return
 	}
-	n.Reply = Reply{Pattern: p.Pattern.V, Timeout: p.Timeout.or(n.ConfirmTimeout)}
-	if !printable(n.Reply.Pattern) {
-		c.wrong(p.Pattern.At, "printable text such as \"ok {id}\"", "")
+	n.Reply = Reply{Pattern: c.pattern(p.Pattern), Timeout: p.Timeout.or(n.ConfirmTimeout)}
+	if n.Reply.Pattern.Single() {
+		return
 	}
-	if strings.Contains(n.Reply.Pattern, "{id}") && !n.ID {
+	switch {
+	case !n.ID:
 		c.wrong(p.Pattern.At, "no {id} without id = true", "write id = true in the [[connection]]: the number must be sent before it can be answered")
+	case n.Register.When != "message" || !n.Register.Data.Has("id"):
+		c.wrong(p.Pattern.At, "no {id} where no message carries its number", "write [connection.register] with text = \"{id} \" and when = \"message\"")
 	}
+}
+
+// pattern reads what the server answers.
+func (c *checker) pattern(v val[string]) client.ReplyPattern {
+	const want = "printable text such as \"ok {id}\", with {id} once and no other placeholder"
+	p, err := client.ParseReply(v.V)
+	if err != nil || !printable(v.V) {
+		c.wrong(v.At, want, "")
+	}
+	return p
 }
 
 func (c *checker) heartbeat(r *rawHeartbeat) Heartbeat {
@@ -196,21 +209,20 @@ func (c *checker) register(r *rawRegister) Register {
 }
 
 // payload reads text or hex, one of them.
-func (c *checker) payload(at *node, text, hexa val[string]) []byte {
+func (c *checker) payload(at *node, text, hexa val[string]) client.Template {
 	switch {
 	case text.absent() && hexa.absent():
 		c.missing(at, "text", "text or hex", "what is to be sent, such as text = \"{imei}\" or hex = \"00\"")
 	case text.At != nil && hexa.At != nil:
 		c.wrong(hexa.At, "one of text and hex", "")
 	case hexa.At != nil:
-		return c.bytes(hexa)
+		return client.Fixed(c.bytes(hexa))
 	case text.At != nil && (text.V == "" || len(text.V) > maxPayload):
 		c.wrong(text.At, fmt.Sprintf("1 to %d bytes", maxPayload), "")
 	case text.At != nil:
-		c.placeholders(text)
-		return []byte(text.V)
+		return c.template(text)
 	}
-	return nil
+	return client.Template{}
 }
 
 func (c *checker) bytes(v val[string]) []byte {
@@ -221,20 +233,20 @@ func (c *checker) bytes(v val[string]) []byte {
 	return b
 }
 
-var (
-	placeholder  = regexp.MustCompile(`\{[a-z]+\}`)
-	placeholders = []string{"{imei}", "{iccid}", "{imsi}", "{csq}", "{sn}", "{ver}", "{id}"}
-)
-
-// placeholders reports a {word} that stands for nothing. Braces of JSON are no
-// placeholders.
-func (c *checker) placeholders(v val[string]) {
-	for _, p := range placeholder.FindAllString(v.V, -1) {
-		if !strings.Contains(strings.Join(placeholders, ""), p) {
-			c.bad(v.At, v.At.path(), quote(p), oneOf(placeholders), didYouMean(p, placeholders))
-			return
+// template reads text with placeholders and reports a {word} that stands for
+// nothing.
+func (c *checker) template(v val[string]) client.Template {
+	var unknown client.UnknownPlaceholder
+	t, err := client.ParseTemplate(v.V)
+	if errors.As(err, &unknown) {
+		var known []string
+		for _, p := range client.Placeholders {
+			known = append(known, "{"+p+"}")
 		}
+		p := "{" + unknown.Name + "}"
+		c.bad(v.At, v.At.path(), quote(p), oneOf(known), didYouMean(p, known))
 	}
+	return t
 }
 
 func printable(s string) bool {

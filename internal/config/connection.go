@@ -100,19 +100,19 @@ type TLS struct {
 // Heartbeat is sent after Interval without traffic.
 type Heartbeat struct {
 	Interval time.Duration
-	Data     []byte // with placeholders
+	Data     client.Template
 	Expect   []byte // nil: no answer is expected
 }
 
 // Register is sent first, or before each message.
 type Register struct {
-	Data []byte // with placeholders
-	When string // "connect" or "message"
+	Data client.Template // empty for none
+	When string          // "connect" or "message"
 }
 
 // Reply is what confirms a message where the server answers.
 type Reply struct {
-	Pattern string // "" for any answer
+	Pattern client.ReplyPattern
 	Timeout time.Duration
 }
 

@@ -2,10 +2,7 @@ package engine
 
 import (
 	"crypto/tls"
-	"encoding/hex"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"luatnetd/client"
 	"luatnetd/client/queue"
@@ -44,52 +41,29 @@ func (e *Engine) sockConfig(c config.Connection) sock.Config {
 	s.TLS = &sock.TLS{
 		CA: t.CA, Cert: t.Cert, Key: t.Key, Password: string(t.KeyPassword), ServerName: t.ServerName, Pins: t.Pin, Insecure: t.Insecure,
 		Suites: t.Suites, PSK: string(t.PSK), PSKIdentity: t.PSKIdentity,
-		Now: e.clients.wall, Trusted: e.clients.trusted, Log: e.log, LogLevel: t.Log,
+		PasswordFile: t.KeyPasswordFile, Now: e.clients.wall, Trusted: e.clients.trusted, Log: e.log, LogLevel: t.Log,
 	}
 	if t.MinVersion == "1.3" {
 		s.TLS.MinVersion = tls.VersionTLS13
-	}
-	if t.KeyPasswordFile != "" {
-		if b, err := os.ReadFile(t.KeyPasswordFile); err == nil {
-			s.TLS.Password = strings.TrimRight(string(b), "\r\n")
-		}
 	}
 	return s
 }
 
 // policyOfConnection is how a connection behaves.
-func policyOfConnection(c config.Connection) (client.Policy, error) {
+func policyOfConnection(c config.Connection) client.Policy {
 	p := client.Policy{
 		Confirmed: client.Confirmation(c.Confirmed), Datagrams: c.Kind == client.UDP || c.Kind == client.DTLS, Switch: client.SwitchMode(c.Switch),
 		Connect: c.ConnectTimeout, Confirm: c.ConfirmTimeout, Close: c.CloseTimeout,
 		Backoff:     client.Backoff{Base: c.Reconnect, Jitter: 0.2},
 		WindowBytes: c.WindowBytes, WindowMessages: c.WindowMessages,
-		HeartbeatEvery: c.Heartbeat.Interval, HeartbeatExpect: c.Heartbeat.Expect, RegisterEach: c.Register.When == "message",
-		ReplyWait: c.Reply.Timeout, Prefix: c.PrefixSend, Send: client.FrameSend(c.FrameSend),
+		Heartbeat: c.Heartbeat.Data, HeartbeatEvery: c.Heartbeat.Interval, HeartbeatExpect: c.Heartbeat.Expect, Register: c.Register.Data, RegisterEach: c.Register.When == "message",
+		Reply: c.Reply.Pattern, ReplyWait: c.Reply.Timeout, Prefix: c.PrefixSend, Send: client.FrameSend(c.FrameSend),
 		Recv: client.Cutter{How: client.FrameRecv(c.FrameRecv), Delimiter: []byte(c.Delimiter), Idle: c.Idle},
 	}
 	if c.Backoff != "fixed" {
 		p.Backoff.Max = c.ReconnectMax
 	}
-	var err error
-	if p.Reply, err = client.ParseReply(c.Reply.Pattern); err != nil {
-		return p, err
-	}
-	if p.Heartbeat, err = template(c.Heartbeat.Data); err != nil {
-		return p, err
-	}
-	p.Register, err = template(c.Register.Data)
-	return p, err
-}
-
-// template keeps bytes that are no text as they are.
-func template(b []byte) (client.Template, error) {
-	for _, x := range b {
-		if x < ' ' || x > '~' {
-			return client.ParseHex(hex.EncodeToString(b))
-		}
-	}
-	return client.ParseTemplate(string(b))
+	return p
 }
 
 // placeholders are what registrations and heartbeats may name.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"luatnetd/client"
 	"luatnetd/client/conn"
@@ -45,22 +46,18 @@ func (e *Engine) runConnection(ctx context.Context, k *connection) error {
 		return nil
 	}
 	if k.conn == nil {
-		if err := e.openConnection(k); err != nil {
-			return err
-		}
+		e.openConnection(k)
 	}
 	k.known.give()
 	return k.conn.Run(ctx)
 }
 
-func (e *Engine) openConnection(k *connection) error {
-	policy, err := policyOfConnection(k.cfg)
-	if err != nil {
-		return err
-	}
-	var made *conn.Connection
+// openConnection opens the queue and puts the connection into the hub. What the
+// queue drops before the connection is there has nobody to tell.
+func (e *Engine) openConnection(k *connection) {
+	var made atomic.Pointer[conn.Connection]
 	q, found := queue.Open(e.queueConfig(k.cfg, func(m client.Message, reason string) {
-		if made != nil {
+		if made := made.Load(); made != nil {
 			made.Dropped(m.Seq, reason)
 		}
 	}))
@@ -68,7 +65,7 @@ func (e *Engine) openConnection(k *connection) error {
 		e.log.Info("queue found", "connection", k.cfg.Name, "messages", found.Messages, "bytes", found.Bytes, "damaged", found.Damaged)
 	}
 	c := conn.Config{
-		Name: k.cfg.Name, Sock: e.sockConfig(k.cfg), Policy: policy, Uplink: k.cfg.Uplink, Queue: q, Done: q.Stats().DoneSeq,
+		Name: k.cfg.Name, Sock: e.sockConfig(k.cfg), Policy: policyOfConnection(k.cfg), Uplink: k.cfg.Uplink, Queue: q, Done: q.Stats().DoneSeq,
 		SetLink: q.SetLink, Deliver: e.clients.hub.Deliver, Values: e.placeholders, Now: e.now, Log: e.log, Trace: k.cfg.Trace,
 		Event: func(ev conn.Event) { e.post(e.ctx, ev) },
 	}
@@ -78,13 +75,13 @@ func (e *Engine) openConnection(k *connection) error {
 	if k.cfg.FeedsWatchdog {
 		c.Feed = e.feed
 	}
-	made = conn.New(c)
+	running := conn.New(c)
+	made.Store(running)
 	k.state.Lock()
-	k.conn, k.queue = made, q
+	k.conn, k.queue = running, q
 	k.state.Unlock()
-	made.SetNetwork(e.clients.view.Load().network)
-	e.clients.hub.SetTarget(k.cfg.Name, made)
-	return nil
+	running.SetNetwork(e.clients.view.Load().network)
+	e.clients.hub.SetTarget(k.cfg.Name, running)
 }
 
 // close lets go of the queue once the connection has ended.

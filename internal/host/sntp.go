@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -180,7 +181,16 @@ func (s *SNTP) try(ctx context.Context) bool {
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", server, err))
 	}
-	return s.failed(errors.Join(errs...))
+	return s.failed(oneLine(errs))
+}
+
+// oneLine joins errors for an event, which is one line.
+func oneLine(errs []error) error {
+	var texts []string
+	for _, err := range errs {
+		texts = append(texts, strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return errors.New(strings.Join(texts, "; "))
 }
 
 func (s *SNTP) failed(err error) bool {

@@ -28,7 +28,7 @@ func startNTP(t *testing.T, ip string, port int, ahead time.Duration) *ntpServer
 	t.Helper()
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(ip), Port: port})
 	if err != nil {
-		t.Skipf("this machine lets nobody listen on %s: %v", ip, err)
+		t.Skipf("needs the loopback address %s for its server: %v", ip, err)
 	}
 	s := &ntpServer{addr: c.LocalAddr().(*net.UDPAddr).AddrPort()}
 	s.mode.Store("ok")
@@ -122,8 +122,8 @@ func TestNTP01Retries(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	for range 2 {
-		if e := <-events; e.Err == nil || e.Valid {
-			t.Fatalf("event %+v, want NTP_ERROR", e)
+		if e := <-events; e.Err == nil || e.Valid || strings.Contains(e.Err.Error(), "\n") {
+			t.Fatalf("event %+v, want NTP_ERROR in one line", e)
 		}
 	}
 	a.mode.Store("ok")

@@ -32,7 +32,7 @@ const (
 	reasonAbsent  = "the device does not exist"
 	reasonStopped = "closed by the operator"
 	reasonCarrier = "no carrier"
-	reasonAddress = "no address"
+	reasonAddress = "no address is in use" // none, or not set by the kernel yet
 )
 
 // missing says what the link lacks.
