@@ -22,63 +22,53 @@ var errNotSent = errors.New("not sent")
 
 func (f *ctlFlags) connections() *cobra.Command {
 	cmd := &cobra.Command{Use: "connections", Short: "Show the long connections", Args: exactly(0)}
-	cmd.RunE = f.watched(func(ctx context.Context) (any, string, error) {
+	return f.watchable(cmd, func(ctx context.Context, _ []string) (any, string, error) {
 		list, err := f.client().Connections(ctx)
 		return list, status.ConnectionsText(list, time.Now()), err
 	})
-	cmd.Flags().BoolVar(&f.watch, "watch", false, "show it again each second")
-	return cmd
 }
 
 func (f *ctlFlags) ports() *cobra.Command {
 	cmd := &cobra.Command{Use: "ports", Short: "Show the serial ports, and when nobody listened", Args: exactly(0)}
-	cmd.RunE = f.watched(func(ctx context.Context) (any, string, error) {
+	return f.watchable(cmd, func(ctx context.Context, _ []string) (any, string, error) {
 		list, err := f.client().Ports(ctx)
 		return list, status.PortsText(list), err
 	})
-	cmd.Flags().BoolVar(&f.watch, "watch", false, "show it again each second")
-	return cmd
 }
 
 func (f *ctlFlags) servers() *cobra.Command {
 	cmd := &cobra.Command{Use: "servers", Short: "Show the servers in the LANs and their clients", Args: exactly(0)}
-	cmd.RunE = f.watched(func(ctx context.Context) (any, string, error) {
+	return f.watchable(cmd, func(ctx context.Context, _ []string) (any, string, error) {
 		list, err := f.client().Servers(ctx)
 		return list, status.ServersText(list), err
 	})
-	cmd.Flags().BoolVar(&f.watch, "watch", false, "show it again each second")
-	return cmd
 }
 
 func (f *ctlFlags) queue() *cobra.Command {
 	cmd := &cobra.Command{Use: "queue NAME", Short: "Show what waits for a connection", Args: exactly(1)}
-	cmd.RunE = func(c *cobra.Command, args []string) error {
-		return f.watched(func(ctx context.Context) (any, string, error) {
-			q, err := f.client().Queue(ctx, args[0])
-			return q, q.Text(), err
-		})(c, args)
-	}
-	cmd.Flags().BoolVar(&f.watch, "watch", false, "show it again each second")
-	return cmd
+	return f.watchable(cmd, func(ctx context.Context, args []string) (any, string, error) {
+		q, err := f.client().Queue(ctx, args[0])
+		return q, q.Text(), err
+	})
 }
 
 func (f *ctlFlags) time() *cobra.Command {
 	cmd := &cobra.Command{Use: "time", Short: "Show whether the time can be trusted, and by whom", Args: exactly(0)}
-	cmd.RunE = f.watched(func(ctx context.Context) (any, string, error) {
+	return f.watchable(cmd, func(ctx context.Context, _ []string) (any, string, error) {
 		t, err := f.client().Time(ctx)
 		return t, t.Text(), err
 	})
-	cmd.Flags().BoolVar(&f.watch, "watch", false, "show it again each second")
-	return cmd
 }
 
-// watched prints what get returns, once or (--watch) each second.
-func (f *ctlFlags) watched(get func(context.Context) (v any, text string, err error)) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, _ []string) error {
+// watchable makes cmd print what get returns, once or (--watch) each second
+// until interrupted.
+func (f *ctlFlags) watchable(cmd *cobra.Command, get func(ctx context.Context, args []string) (v any, text string, err error)) *cobra.Command {
+	cmd.Flags().BoolVar(&f.watch, "watch", false, "show it again each second")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM)
 		defer stop()
 		for {
-			v, text, err := get(ctx)
+			v, text, err := get(ctx, args)
 			switch {
 			case err != nil && f.watch && ctx.Err() != nil:
 				return nil // the person has seen enough
@@ -100,6 +90,7 @@ func (f *ctlFlags) watched(get func(context.Context) (v any, text string, err er
 			}
 		}
 	}
+	return cmd
 }
 
 func (f *ctlFlags) connection() *cobra.Command {

@@ -53,41 +53,16 @@ func newCtl() *cobra.Command {
 	return cmd
 }
 
-// show makes a command that renders the status document, once or (--watch)
-// each second until interrupted.
+// show makes a command that renders the status document.
 func (f *ctlFlags) show(name, short string, text func(*status.Document) string, pick func(*status.Document) any) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: name, Short: short, Args: exactly(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM)
-			defer stop()
-			for {
-				d, err := f.client().Status(ctx)
-				if err != nil && f.watch && ctx.Err() != nil {
-					return nil // the person has seen enough
-				}
-				if err != nil {
-					return err
-				}
-				if f.json {
-					err = printJSON(pick(d))
-				} else {
-					f.clear()
-					_, err = os.Stdout.WriteString(text(d))
-				}
-				if err != nil || !f.watch {
-					return err
-				}
-				select {
-				case <-ctx.Done():
-					return nil
-				case <-time.After(time.Second):
-				}
-			}
-		},
-	}
-	cmd.Flags().BoolVar(&f.watch, "watch", false, "show it again each second")
-	return cmd
+	cmd := &cobra.Command{Use: name, Short: short, Args: exactly(0)}
+	return f.watchable(cmd, func(ctx context.Context, _ []string) (any, string, error) {
+		d, err := f.client().Status(ctx)
+		if err != nil {
+			return nil, "", err
+		}
+		return pick(d), text(d), nil
+	})
 }
 
 // clear starts a fresh screen while watching on a terminal.

@@ -82,24 +82,7 @@ name = "dgram"
 path = "DIR/dgram.sock"
 type = "datagram"
 
-[[server]]
-name = "one"
-kind = "tcp"
-lan = "lan"
-port = 50003
-
-[[server]]
-name = "many"
-kind = "tcp_multi"
-lan = "lan"
-port = 50004
-
-[[server]]
-name = "udpsrv"
-kind = "udp"
-lan = "lan"
-port = 50003
-
+` + lanServers + `
 [[connection]]
 name = "report"
 host = "203.0.113.10"

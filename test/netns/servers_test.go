@@ -11,6 +11,7 @@ import (
 	"luatnetd/internal/status"
 )
 
+// lanServers are the three kinds of servers.
 const lanServers = `
 [[server]]
 name = "one"
