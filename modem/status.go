@@ -1,0 +1,99 @@
+package modem
+
+import "time"
+
+// State is where the machine is. The order is that of a start.
+type State string
+
+// The states (a superset of ModemManager's).
+const (
+	Absent      State = "absent"
+	Enumerating State = "enumerating" // its interfaces still come
+	Probing     State = "probing"     // which port speaks AT
+	SIMWait     State = "sim"         // Cause says what of the card is missing
+	RadioOff    State = "radio-off"
+	Searching   State = "searching"
+	Denied      State = "denied"
+	Registered  State = "registered"
+	Attaching   State = "attaching"
+	Connecting  State = "connecting"
+	Addressing  State = "addressing" // waits for an address on the netdev
+	Connected   State = "connected"
+	Degraded    State = "degraded" // connected, but the prober or the port says otherwise
+	Recovering  State = "recovering"
+	Backoff     State = "backoff" // Next says until when
+	Stopped     State = "stopped" // by the operator
+	Failed      State = "failed"  // until the configuration or the card changes
+)
+
+// Status is one modem for people. It holds no secret: IMSI and ICCID are masked.
+type Status struct {
+	State   State
+	Code    string // health code, "" while all is well
+	Cause   string // a sentence
+	Since   time.Time
+	Next    time.Time // of the next try; zero: waits for something
+	Tries   int
+	Rung    string // of the ladder, "" while it is not climbed
+	Helped  string // which rung helped the last time
+	Profile string
+	Device  string // "2c7c:0125 at usb1/1-2"
+	Ports   []string
+	Data    DataKind
+	Netdev  string
+	Frozen  bool // the only port carries data: what follows is old
+
+	Manufacturer, Model, Revision, IMEI string
+	IMSI, ICCID                         string // masked
+	SIM                                 string // "READY", "SIM PIN", …
+	APN, APNOrigin                      string
+	PDPType                             string
+	Addr                                string
+	Registration                        string // "home", "roaming", "searching", "denied (cause 11)", …
+	Roaming                             bool
+	Operator, PLMN, RAT, Band           string
+	Signal                              Signal
+	Cell                                Cell
+	Temperature                         *float64 // degrees Celsius
+	Supply                              int      // mV, 0 unknown
+	Clock                               string   // of the network, "" unknown
+}
+
+// Signal is the radio's quality; nil is unknown.
+type Signal struct {
+	CSQ        *int     // 0 to 31
+	RSSI, RSRP *int     // dBm
+	RSRQ, SINR *float64 // dB
+	Bars       int      // 0 to 5
+	At         time.Time
+}
+
+// Cell is the serving cell; zero is unknown.
+type Cell struct {
+	EARFCN, PCI int
+	TAC, ID     string // hex
+}
+
+// Memory is what a modem's machine must remember over power cuts. It is kept
+// as JSON and holds no secret: PINs as salted hashes, cards by a hash of their ICCID.
+type Memory struct {
+	Cards  map[string]CardMemory
+	Modems map[string]ModemMemory // by IMEI
+}
+
+// CardMemory is what is known of a card.
+type CardMemory struct {
+	Salt      string
+	Trying    string // hash of a PIN whose fate is unknown: never sent again
+	Proved    string // hash of the PIN that was right
+	APN       string // that has worked
+	PDPType   string
+	Delivered []string  // hashes of the SMS that were stored last
+	At        time.Time // wall clock, for a person
+}
+
+// ModemMemory is what is known of a module.
+type ModemMemory struct {
+	ModeTried string // usb_mode that was written once
+	Ladder    []byte // where on the ladder, see Ladder.Saved
+}
