@@ -11,9 +11,9 @@ type Priority int
 
 // The priorities; a lower one waits for a higher one, never the other way round.
 const (
-	Poll  Priority = iota // signal, cells: skipped rather than late
-	State                 // the machine's next step
-	User                  // somebody waits at a terminal
+	PollPriority  Priority = iota // signal, cells: skipped rather than late
+	StatePriority                 // the machine's next step
+	UserPriority                  // somebody waits at a terminal
 )
 
 func (p Priority) String() string {
