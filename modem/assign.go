@@ -39,7 +39,7 @@ func Assign(devices []Device, claims []Claim, imeis map[string]string) map[strin
 				continue
 			}
 			i := slices.IndexFunc(devices, func(d Device) bool {
-				return !taken[d.Path] && (c.Match.weight() > 0 || d.plausible()) && c.Match.fits(d, imeis[d.Path], unknown)
+				return !taken[d.Path] && (c.Match.named() || d.plausible()) && c.Match.fits(d, imeis[d.Path], unknown)
 			})
 			if i >= 0 {
 				give(c, devices[i])
@@ -68,6 +68,9 @@ func (m Match) weight() (n int) {
 	}
 	return n
 }
+
+// named reports whether m says which device it means, whatever that looks like.
+func (m Match) named() bool { return m.Path != "" || m.VID != 0 || m.PID != 0 }
 
 // fits reports whether m chooses d, whose IMEI may be unknown ("").
 func (m Match) fits(d Device, imei string, unknown bool) bool {
