@@ -2,6 +2,7 @@ package modem
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -65,6 +66,11 @@ type Bearer struct {
 	Addr6           netip.Prefix
 	DNS             []netip.Addr
 	MTU             int
+}
+
+// Equal reports whether a and b give the same.
+func (a Bearer) Equal(b Bearer) bool {
+	return a.Addr4 == b.Addr4 && a.Gateway4 == b.Gateway4 && a.Addr6 == b.Addr6 && a.MTU == b.MTU && slices.Equal(a.DNS, b.DNS)
 }
 
 // DataCause is why a data plane ended.
