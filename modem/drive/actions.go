@@ -45,10 +45,11 @@ func (d *Driver) beside(ctx context.Context, work func() any) {
 	}()
 }
 
+// deviceNow is the device, or the one that was there: a lever may bring it back.
 func (d *Driver) deviceNow() *modem.Device {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.outside.Device
+	return d.last
 }
 
 // Ask hands an operator's wish to the machine and waits for the answer.

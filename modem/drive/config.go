@@ -2,13 +2,13 @@ package drive
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/netip"
 	"time"
 
 	"luatnetd/modem"
 	"luatnetd/modem/data"
+	"luatnetd/modem/tty"
 )
 
 // Config is what a Driver is made of. The functions stand for what is outside:
@@ -22,9 +22,9 @@ type Config struct {
 	Log      *slog.Logger
 
 	// Dial opens a port; nil opens the tty of that path.
-	Dial func(ctx context.Context, path string) (io.ReadWriteCloser, error)
+	Dial func(ctx context.Context, path string) (tty.Conn, error)
 	// Plane makes a data plane.
-	Plane func(plan modem.DataPlan) data.Plane
+	Plane func(plan modem.DataPlan) (data.Plane, error)
 	// Pull moves a lever outside the AT port; the device may be absent.
 	Pull func(ctx context.Context, lever modem.Lever, device *modem.Device) error
 	// Received is how many bytes a netdev has ever received; false: it is not there.

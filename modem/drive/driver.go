@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"luatnetd/modem"
+	"luatnetd/modem/tty"
 )
 
 // Driver runs one modem. It is made by New.
@@ -22,14 +23,17 @@ type Driver struct {
 	ran   bool             // Run's own
 	work  sync.WaitGroup   // goroutines that may wait
 
-	mu      sync.Mutex // guards what follows
-	outside Outside
-	update  *modem.Settings // not yet shown to the machine
-	status  modem.Status
-	link    Link
-	asked   map[uint64]chan<- modem.Answer
-	lastAsk uint64
-	sms     smsStore
+	mu       sync.Mutex // guards what follows
+	outside  Outside
+	update   *modem.Settings // not yet shown to the machine
+	status   modem.Status
+	link     Link
+	asked    map[uint64]chan<- modem.Answer
+	lastAsk  uint64
+	sms      smsStore
+	last     *modem.Device // that was there, for levers
+	open     []*tty.Port   // the one we speak on first
+	identity Identity
 }
 
 // Link is the data plane as the engine uses it.
@@ -94,6 +98,9 @@ func (d *Driver) Show(o Outside) {
 	d.mu.Lock()
 	same := sameOutside(d.outside, o)
 	d.outside = o
+	if o.Device != nil {
+		d.last = o.Device
+	}
 	d.mu.Unlock()
 	if !same {
 		d.wake()
@@ -222,9 +229,11 @@ func (d *Driver) level() modem.Level {
 func (d *Driver) publish(ctx context.Context, now time.Time) {
 	s := d.machine.Status(now)
 	link := d.linkNow()
+	d.noteOpen()
 	d.mu.Lock()
 	changed := s.State != d.status.State || s.Code != d.status.Code || !sameLink(link, d.link)
 	d.status, d.link = s, link
+	d.identity.IMEI, d.identity.IMSI, d.identity.ICCID = d.machine.Identity()
 	d.mu.Unlock()
 	if changed {
 		d.say(ctx, Event{})

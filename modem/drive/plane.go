@@ -32,8 +32,13 @@ func (d *Driver) startData(ctx context.Context, plan modem.DataPlan) {
 	if d.plane != nil {
 		d.stopData(ctx)
 	}
+	made, err := d.cfg.Plane(plan)
+	if err != nil {
+		d.beside(ctx, func() any { return modem.DataChanged{Netdev: plan.Netdev, Cause: causeOf(err), Message: err.Error()} })
+		return
+	}
 	inner, stop := context.WithCancel(ctx)
-	p := &plane{plan: plan, data: d.cfg.Plane(plan), stop: stop}
+	p := &plane{plan: plan, data: made, stop: stop}
 	d.plane = p
 	d.work.Add(2)
 	go func() {
@@ -90,7 +95,15 @@ func (d *Driver) dial(ctx context.Context, plan modem.DataPlan) (*os.File, error
 		_ = t.Close()
 		return nil, dialError{r.Err}
 	}
-	return t.Detach()
+	conn, _, err := t.Detach() // nothing is lost of a tty
+	if err != nil {
+		return nil, err
+	}
+	file, ok := conn.(*os.File)
+	if !ok {
+		return nil, errors.Join(errors.New("the port is no terminal: pppd cannot use it"), conn.Close())
+	}
+	return file, nil
 }
 
 func causeOf(err error) modem.DataCause {

@@ -30,7 +30,11 @@ type closed struct {
 var errNotOpen = errors.New("the port is not open")
 
 func (d *Driver) openTTY(ctx context.Context, path string) (*tty.Port, error) {
-	return tty.Open(ctx, tty.Config{Path: path, Dial: d.cfg.Dial, Log: d.cfg.Log})
+	c := tty.Config{Path: path, Log: d.cfg.Log}
+	if d.cfg.Dial != nil {
+		c.Dial = func(ctx context.Context) (tty.Conn, error) { return d.cfg.Dial(ctx, path) }
+	}
+	return tty.Open(ctx, c)
 }
 
 // openPort opens a port, or opens it anew, beside Run.
