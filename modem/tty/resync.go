@@ -1,0 +1,119 @@
+package tty
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"luatnetd/modem"
+)
+
+// How a port is resynchronised.
+const (
+	resyncTries = 6
+	resyncQuiet = 200 * time.Millisecond // before the first try; twice as long before each further one
+	maxQuiet    = 3 * time.Second
+	probeMute   = time.Second     // for an answer while nothing at all came
+	probeLimit  = 3 * time.Second // and where the modem is slow
+)
+
+// resync finds out which answer belongs to which command after one did not
+// come in time. The modem answers in order, so a late answer shifts every further
+// one. After a silence two commands with different known answers must both be
+// answered rightly, and nothing may come behind. "AT" alone proves nothing: any
+// late OK looks right. A port that cannot be read gets ErrUnsynced.
+func (p *Port) resync() {
+	limit := probeMute
+	for try := range resyncTries {
+		quiet := min(resyncQuiet<<try, maxQuiet)
+		if !p.silence(quiet) {
+			return
+		}
+		if try%2 == 1 {
+			p.engine.escape() // it may wait for a PDU
+		}
+		before := p.wire.count((*filterState).Strays)
+		err := p.probe(limit)
+		if p.Ended() {
+			return
+		}
+		if err == nil && p.silence(quiet) && p.wire.count((*filterState).Strays) == before {
+			p.wire.change((*filterState).Sure)
+			p.wire.trace.note(fmt.Sprintf("resynchronised at try %d", try+1))
+			return
+		}
+		if p.wire.silentFor() < probeMute || !errors.Is(err, modem.ErrTimeout) {
+			limit = probeLimit
+		}
+		p.wire.change((*filterState).Unsure)
+	}
+	p.fail(modem.ErrUnsynced)
+}
+
+// silence waits until nothing has come for d that was nobody's, or for 2 d and a
+// second: noise that never ends must not keep us. False: the port has ended.
+func (p *Port) silence(d time.Duration) bool {
+	for end := time.Now().Add(2*d + time.Second); ; {
+		wait := min(d-p.wire.silentFor(), time.Until(end))
+		if wait <= 0 {
+			return !p.Ended()
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-p.done:
+			timer.Stop()
+			return false
+		}
+	}
+}
+
+// errProbe says that a probe got another command's answer.
+var errProbe = errors.New("the answer is another command's")
+
+// probe asks two questions whose answers are known. A modem that has no IMEI
+// to give refuses the first one; then the second must be right, and a refusal
+// again. An answer that is refused second is right only behind a right first one.
+func (p *Port) probe(limit time.Duration) error {
+	first := p.probeIMEI(limit)
+	if first != nil && !refused(first) {
+		return first
+	}
+	lines, err := p.send(modem.Command{Text: "+CMEE?"}, limit)
+	switch {
+	case err == nil && len(lines) == 1 && isCMEE(lines[0]):
+	case err == nil:
+		return errProbe
+	case first != nil || !refused(err):
+		return err
+	}
+	if first == nil {
+		return nil
+	}
+	if again := p.probeIMEI(limit); !refused(again) {
+		return errProbe
+	}
+	return nil
+}
+
+func (p *Port) probeIMEI(limit time.Duration) error {
+	lines, err := p.send(modem.Command{Text: "+CGSN"}, limit)
+	switch got := imei(lines); {
+	case err != nil:
+		return err
+	case len(lines) != 1 || got == "" || p.imei != "" && got != p.imei:
+		return errProbe
+	}
+	return nil
+}
+
+func isCMEE(s string) bool {
+	return len(s) == len("+CMEE: 1") && s[:6] == "+CMEE:" && s[7] >= '0' && s[7] <= '2' ||
+		len(s) == len("+CMEE:1") && s[:6] == "+CMEE:" && s[6] >= '0' && s[6] <= '2'
+}
+
+// refused reports whether a modem answered, with an error.
+func refused(err error) bool {
+	var cme modem.CMEError
+	return errors.Is(err, modem.ErrError) || errors.As(err, &cme)
+}
