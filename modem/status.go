@@ -77,16 +77,19 @@ type Cell struct {
 // Memory is what a modem's machine must remember over power cuts. It is kept
 // as JSON and holds no secret: PINs as salted hashes, cards by a hash of their ICCID.
 type Memory struct {
-	Cards  map[string]CardMemory
-	Modems map[string]ModemMemory // by IMEI
+	Cards  map[string]CardMemory  // by CardKey
+	Modems map[string]ModemMemory // by IMEI; "" while it is not known
+	Flight bool                   // flight mode was asked for
 }
 
 // CardMemory is what is known of a card.
 type CardMemory struct {
 	Salt      string
-	Trying    string // hash of a PIN whose fate is unknown: never sent again
-	Proved    string // hash of the PIN that was right
-	APN       string // that has worked
+	Trying    string   // hash of a PIN whose fate is unknown, noted before it was sent
+	Tries     int      // the card's counter when Trying was noted, -1: it could not be read
+	Refused   []string // hashes of PINs that the card refused: never sent again
+	Proved    string   // hash of the PIN that was right
+	APN       string   // that has worked
 	PDPType   string
 	Delivered []string  // hashes of the SMS that were stored last
 	At        time.Time // wall clock, for a person
