@@ -82,7 +82,7 @@ func (p *Port) claim(fd int) error {
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
 		return busy(p.cfg.Path)
 	}
-	for _, h := range holders(p.cfg.Path) {
+	for _, h := range Holders(p.cfg.Path) {
 		p.notes = append(p.notes, fmt.Sprintf("%s has the port open as well: each would get a part of the bytes", h))
 	}
 	if pseudo(fd) {
