@@ -104,7 +104,8 @@ const (
 
 // listen discards what comes before the first command.
 func listen(ctx context.Context, conn Conn) error {
-	if err := conn.SetReadDeadline(time.Now().Add(listenTime)); err != nil {
+	end := time.Now().Add(listenTime)
+	if err := conn.SetReadDeadline(end); err != nil {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
@@ -115,10 +116,12 @@ func listen(ctx context.Context, conn Conn) error {
 		switch {
 		case odd >= binaryBytes:
 			return ErrBinary
-		case isTimeout(err):
+		case isTimeout(err), err == nil && time.Until(end) <= 0:
 			return ctx.Err()
 		case err != nil:
 			return fmt.Errorf("%w: %w", modem.ErrGone, err)
+		case n == 0:
+			time.Sleep(emptyPause)
 		}
 	}
 }

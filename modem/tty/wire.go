@@ -18,6 +18,10 @@ type filterState = filter.Filter
 // that long has hung: its buffers alone hold 2 to 16 kB.
 const writeTime = 2 * time.Second
 
+// emptyPause is the pause after a read of nothing, which no tty of ours gives
+// (VMIN is 1), but a Conn may.
+const emptyPause = 5 * time.Millisecond
+
 // wire is the filter between tty and library. The library reads and writes it.
 type wire struct {
 	conn  Conn
@@ -113,7 +117,7 @@ func (w *wire) wake() { _ = w.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 // read reads the tty until its end.
 func (w *wire) read() {
-	buf, idle := make([]byte, 4096), 0
+	buf := make([]byte, 4096)
 	for {
 		size, ok := w.ready()
 		if !ok {
@@ -126,13 +130,8 @@ func (w *wire) read() {
 		case err != nil:
 			w.fail(cause(err))
 			return
-		case n > 0:
-			idle = 0
-		default: // a driver without data: not for ever, and not in a busy loop
-			if idle++; idle > 100 {
-				w.fail(modem.ErrGone)
-				return
-			}
+		case n == 0:
+			time.Sleep(emptyPause)
 		}
 	}
 }
