@@ -13,7 +13,7 @@ func fieldsOf(line string) []string {
 	return fields
 }
 
-// quotedFieldsOf is fieldsOf that also says which fields had quotation marks.
+// splitFields is fieldsOf that also says which fields had quotation marks.
 func splitFields(line string) (fields []string, quoted []bool) {
 	line = strings.TrimSpace(afterPrefix(line))
 	if line == "" {
@@ -33,7 +33,10 @@ func splitFields(line string) (fields []string, quoted []bool) {
 	for i := range len(line) {
 		switch c := line[i]; {
 		case c == '"':
-			if !in && !had && strings.TrimSpace(field.String()) == "" {
+			switch {
+			case !in && had:
+				field.WriteByte(' ') // two strings without a comma between them
+			case !in && strings.TrimSpace(field.String()) == "":
 				field.Reset()
 			}
 			in, had = !in, true

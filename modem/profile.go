@@ -14,10 +14,10 @@ type Profile struct {
 	ID, Name string
 	Source   string // where the facts come from
 
-	Match    []USBMatch // any of them
-	Models   []string   // words of ATI or +CGMM that tell it from others, see Refine
-	Silent   bool       // no port speaks AT: firmware of a LuatOS user
-	NewID    bool       // the option driver does not know it: write its VID:PID to new_id
+	Match  []USBMatch // any of them
+	Models []string   // words of ATI or +CGMM that tell it from others, see Refine
+	Silent bool       // no port speaks AT: firmware of a LuatOS user
+	NewID  bool       // the option driver does not know it: write its VID:PID to new_id
 
 	AT    []int // USB interfaces that speak AT, the best first; empty: probe all but Avoid
 	Avoid []int // USB interfaces that get no byte: DIAG, log, NMEA
@@ -141,16 +141,22 @@ func (m Modes) Mode(lines []string) (string, bool) {
 
 func (m Modes) value(lines []string) string {
 	for _, line := range lines {
-		fields := fieldsOf(line)
-		for i, f := range fields {
-			switch {
-			case m.Key == "":
-				if isNumber(f) {
-					return f
-				}
-			case strings.EqualFold(f, m.Key) && i+1 < len(fields):
-				return fields[i+1]
+		rest := afterPrefix(line)
+		if m.Key != "" {
+			// "usbnet",1 and "usbNet":1 and mode: 1
+			i := strings.Index(strings.ToLower(line), strings.ToLower(m.Key))
+			if i < 0 {
+				continue
 			}
+			rest = line[i+len(m.Key):]
+		}
+		rest = strings.TrimLeft(rest, "\":, ")
+		end := strings.IndexAny(rest, "\", \r")
+		if end < 0 {
+			end = len(rest)
+		}
+		if isHex(rest[:end], 8) {
+			return rest[:end]
 		}
 	}
 	return ""

@@ -142,7 +142,7 @@ func NewCommand(text string) Command {
 func bareAnswer(name string) bool {
 	switch name {
 	case "I", "+CGMI", "+CGMM", "+CGMR", "+GMI", "+GMM", "+GMR", "+CGSN", "+GSN", "+CIMI",
-		"+ICCID", "+CCID", "+QCCID", "^ICCID", "+CEREG", "+SETUSB", "+QTEMP", "+MTSM", "+CCED", "+QENG", "+CGMM?", "+GTCCINFO":
+		"+ICCID", "+CCID", "+QCCID", "+CICCID", "^ICCID", "+CEREG", "+SETUSB", "+GTCCINFO", "+CMGL", "+CMGR":
 		return true
 	}
 	return !strings.ContainsAny(name, "+^$*#")
