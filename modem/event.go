@@ -51,9 +51,12 @@ type PortChanged struct {
 	Binary bool   // it emits what is no text: a DIAG, log or NMEA port
 }
 
-// DataChanged says what became of a data plane.
+// DataChanged says what became of a data plane. One that comes up without a
+// StartData is one that was found alive: then Kind is set, and Port for PPP.
 type DataChanged struct {
 	Up      bool
+	Kind    DataKind
+	Port    string
 	Netdev  string // "ppp0", "usb0"
 	Bearer  Bearer // addresses, where the plane gives them (PPP, QMI, MBIM); else zero
 	Cause   DataCause

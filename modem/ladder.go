@@ -78,6 +78,7 @@ const (
 	TroublePort    Trouble = "port stuck"
 	TroubleGone    Trouble = "vanished"
 	TroubleSIM     Trouble = "no card"
+	TroubleSix     Trouble = "IPv6 only"
 )
 
 // climb is a step of a course: the rung, and how long after the one before has
@@ -119,6 +120,7 @@ var courses = map[Trouble]course{
 	TroublePort: {grow: true, again: 0, steps: []climb{
 		{RungReopen, 0}, {RungReopen, 0}, {RungRebind, 0}, {RungPortPower, 0}, {RungPower, 0}}},
 	TroubleGone: {grow: true, again: 0, steps: []climb{{RungPortPower, 50 * time.Second}, {RungPower, 10 * time.Second}}},
+	TroubleSix:  {again: 0, steps: []climb{{RungRedial, 5 * time.Minute}, {RungRedial, 15 * time.Minute}}},
 	TroubleSIM:  {again: 0, steps: []climb{{RungRadio, 10 * time.Minute}}},
 }
 

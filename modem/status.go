@@ -1,6 +1,9 @@
 package modem
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // State is where the machine is. The order is that of a start.
 type State string
@@ -82,6 +85,12 @@ type Memory struct {
 	Flight bool                   // flight mode was asked for
 }
 
+// clone copies the memory: what Save was given does not change any more.
+func (mem Memory) clone() Memory {
+	mem.Cards, mem.Modems = maps.Clone(mem.Cards), maps.Clone(mem.Modems)
+	return mem
+}
+
 // CardMemory is what is known of a card.
 type CardMemory struct {
 	Salt      string
@@ -98,5 +107,6 @@ type CardMemory struct {
 // ModemMemory is what is known of a module.
 type ModemMemory struct {
 	ModeTried string // usb_mode that was written once
+	Selected  string // hash of the RAT, bands and slot that were written
 	Ladder    []byte // where on the ladder, see Ladder.Saved
 }
