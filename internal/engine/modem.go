@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"net/netip"
 	"path/filepath"
 	"reflect"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"luatnetd/modem"
 	"luatnetd/modem/data"
 	"luatnetd/modem/drive"
-	"luatnetd/netif"
 )
 
 // modemPart is the modem of an uplink and what runs for it.
@@ -28,12 +26,12 @@ type modemPart struct {
 // startModem starts the driver of an uplink's modem.
 func (e *Engine) startModem(u *uplink) {
 	name, cfg := u.cfg.Name, *u.cfg.Modem
-	power := host.PowerSwitch(powerOf(cfg.Switch, cfg.PowerOff))
+	power := powerOf(cfg.Switch, cfg.PowerOff)
 	env := data.Env{Dir: filepath.Join(e.opt.RunDir, "modem"), Name: name, Write: host.WriteSysfs}
 	d := drive.New(drive.Config{
 		Settings: cfg.Settings, Profiles: e.modems.profiles, Dir: e.stateDir, Now: e.now, Log: e.log.With("uplink", name),
 		Seed:  uint64(time.Now().UnixNano()),
-		Plane: func(plan modem.DataPlan) data.Plane { return data.New(plan, env) },
+		Plane: func(plan modem.DataPlan) (data.Plane, error) { return data.New(plan, env) },
 		Pull: func(ctx context.Context, l modem.Lever, dev *modem.Device) error {
 			return drive.Pull(ctx, l, dev, e.modems.levers, power.Cycle)
 		},

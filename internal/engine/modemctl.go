@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"luatnetd/internal/ctl"
+	"luatnetd/internal/host"
 	"luatnetd/internal/status"
 	"luatnetd/modem"
 	"luatnetd/modem/drive"
@@ -148,4 +149,10 @@ func (e *Engine) modemValues(values map[string]string) {
 	if s := m.driver.Status().Signal; s.CSQ != nil {
 		values["csq"] = strconv.Itoa(*s.CSQ)
 	}
+}
+
+// wallStatus gives a status the wall clock's times, for people.
+func wallStatus(s modem.Status) modem.Status {
+	s.Since, s.Next, s.Signal.At = host.Wall(s.Since), host.Wall(s.Next), host.Wall(s.Signal.At)
+	return s
 }

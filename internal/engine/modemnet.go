@@ -60,7 +60,7 @@ func (e *Engine) modemHealth() (list []note) {
 			continue
 		}
 		if s := u.modem.driver.Status(); s.Code != "" {
-			list = append(list, note{Code: status.HealthCode(s.Code), Severity: s.Code.Severity(), Entry: u.cfg.Name, Text: s.Cause})
+			list = append(list, note{Code: status.HealthCode(s.Code), Severity: modem.Code(s.Code).Severity(), Entry: u.cfg.Name, Text: s.Cause})
 		}
 	}
 	return list

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"luatnetd/modem"
-	"luatnetd/modem/tty"
 )
 
 // Driver runs one modem. It is made by New.
@@ -32,7 +31,7 @@ type Driver struct {
 	lastAsk  uint64
 	sms      smsStore
 	last     *modem.Device // that was there, for levers
-	open     []*tty.Port   // the one we speak on first
+	open     []openPort    // the one we speak on first
 	identity Identity
 }
 
@@ -68,7 +67,6 @@ func (d *Driver) start() {
 	memory, err := d.loadMemory()
 	if err != nil {
 		d.cfg.Log.Error("the modem begins without a memory: an unproved PIN is not sent", "err", err)
-		memory.Lost = true
 	}
 	d.machine = modem.NewMachine(d.cfg.Settings, d.cfg.Profiles, memory, d.cfg.Seed, now)
 	d.mu.Lock()
@@ -233,7 +231,7 @@ func (d *Driver) publish(ctx context.Context, now time.Time) {
 	d.mu.Lock()
 	changed := s.State != d.status.State || s.Code != d.status.Code || !sameLink(link, d.link)
 	d.status, d.link = s, link
-	d.identity.IMEI, d.identity.IMSI, d.identity.ICCID = d.machine.Identity()
+	d.identity.IMEI, d.identity.IMSI, d.identity.ICCID = d.machine.Numbers()
 	d.mu.Unlock()
 	if changed {
 		d.say(ctx, Event{})

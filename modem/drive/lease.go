@@ -34,7 +34,7 @@ func (d *Driver) Lease(ctx context.Context, limit time.Duration) (string, error)
 	if len(open) == 0 {
 		return "", errors.New("no port of the modem is open")
 	}
-	return open[len(open)-1].Lease(ctx, limit)
+	return open[len(open)-1].tty.Lease(ctx, limit)
 }
 
 // Export is the modem's status and what was said on its ports, masked.
@@ -45,17 +45,23 @@ func (d *Driver) Export() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "state %s, code %q: %s\nprofile %s, device %s, model %s %s\n", s.State, s.Code, s.Cause, s.Profile, s.Device, s.Model, s.Revision)
 	for _, t := range open {
-		fmt.Fprintf(&b, "\nport %s\n%s\n", t.Path(), strings.Join(t.Trace(), "\n"))
+		fmt.Fprintf(&b, "\nport %s\n%s\n", t.path, strings.Join(t.tty.Trace(), "\n"))
 	}
 	return b.String()
 }
 
+// openPort is a port that answers.
+type openPort struct {
+	path string
+	tty  *tty.Port
+}
+
 // noteOpen remembers the open ports, the one we speak on first.
 func (d *Driver) noteOpen() {
-	var open []*tty.Port
+	var open []openPort
 	for _, path := range d.machine.Speaking() {
 		if p := d.ports[path]; p != nil && p.tty != nil {
-			open = append(open, p.tty)
+			open = append(open, openPort{path, p.tty})
 		}
 	}
 	d.mu.Lock()

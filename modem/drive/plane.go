@@ -107,17 +107,10 @@ func (d *Driver) dial(ctx context.Context, plan modem.DataPlan) (*os.File, error
 }
 
 func causeOf(err error) modem.DataCause {
-	var missing data.MissingError
-	var dial dialError
-	switch {
-	case errors.As(err, &missing):
-		return modem.DataMissing
-	case errors.As(err, &dial):
+	if errors.As(err, new(dialError)) {
 		return modem.DataConnect
-	case errors.Is(err, context.DeadlineExceeded):
-		return modem.DataDeadline
 	}
-	return modem.DataSystem
+	return data.Cause(err)
 }
 
 // stopData ends the session.
