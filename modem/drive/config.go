@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"os"
 	"time"
 
 	"luatnetd/modem"
@@ -23,6 +24,9 @@ type Config struct {
 
 	// Dial opens a port; nil opens the tty of that path.
 	Dial func(ctx context.Context, path string) (tty.Conn, error)
+	// Terminal makes the file for pppd of a port that has dialled; nil takes the
+	// port's own.
+	Terminal func(tty.Conn) (*os.File, error)
 	// Plane makes a data plane.
 	Plane func(plan modem.DataPlan) (data.Plane, error)
 	// Pull moves a lever outside the AT port; the device may be absent.

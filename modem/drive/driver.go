@@ -52,6 +52,9 @@ type Event struct {
 
 // New returns the Driver of a modem; nothing happens before Run.
 func New(cfg Config) *Driver {
+	if cfg.Terminal == nil {
+		cfg.Terminal = terminal
+	}
 	d := &Driver{
 		cfg: cfg, inbox: make(chan any, 64), poke: make(chan struct{}, 1), events: make(chan Event, 64),
 		ports: map[string]*port{}, asked: map[uint64]chan<- modem.Answer{},

@@ -8,6 +8,7 @@ import (
 
 	"luatnetd/modem"
 	"luatnetd/modem/data"
+	"luatnetd/modem/tty"
 )
 
 // plane is the data plane that the machine wants.
@@ -72,12 +73,12 @@ func (d *Driver) bringUp(ctx context.Context, p *plane) error {
 	if p.plan.Kind != modem.DataPPP {
 		return p.data.Start(ctx, nil)
 	}
-	tty, err := d.dial(ctx, p.plan)
+	line, err := d.dial(ctx, p.plan)
 	if err != nil {
 		return err
 	}
-	defer tty.Close()
-	return p.data.Start(ctx, tty)
+	defer line.Close()
+	return p.data.Start(ctx, line)
 }
 
 // dialError says that a call did not come about.
@@ -99,11 +100,15 @@ func (d *Driver) dial(ctx context.Context, plan modem.DataPlan) (*os.File, error
 	if err != nil {
 		return nil, err
 	}
-	file, ok := conn.(*os.File)
-	if !ok {
-		return nil, errors.Join(errors.New("the port is no terminal: pppd cannot use it"), conn.Close())
+	return d.cfg.Terminal(conn)
+}
+
+// terminal is the file that pppd gets.
+func terminal(conn tty.Conn) (*os.File, error) {
+	if file, ok := conn.(*os.File); ok {
+		return file, nil
 	}
-	return file, nil
+	return nil, errors.Join(errors.New("the port is no terminal: pppd cannot use it"), conn.Close())
 }
 
 func causeOf(err error) modem.DataCause {
