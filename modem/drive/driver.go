@@ -17,10 +17,11 @@ type Driver struct {
 	poke    chan struct{}  // capacity 1: what is outside changed
 	events  chan Event     // capacity 64; a full one makes Run wait for the engine
 
-	ports map[string]*port // Run's own
-	plane *plane           // Run's own; nil while no data plane is wanted
-	ran   bool             // Run's own
-	work  sync.WaitGroup   // goroutines that may wait
+	ports   map[string]*port         // Run's own
+	closing map[string]chan struct{} // Run's own: of the latest port of that path, closed when it is free
+	plane   *plane                   // Run's own; nil while no data plane is wanted
+	ran     bool                     // Run's own
+	work    sync.WaitGroup           // goroutines that may wait
 
 	mu       sync.Mutex // guards what follows
 	outside  Outside
@@ -57,7 +58,7 @@ func New(cfg Config) *Driver {
 	}
 	d := &Driver{
 		cfg: cfg, inbox: make(chan any, 64), poke: make(chan struct{}, 1), events: make(chan Event, 64),
-		ports: map[string]*port{}, asked: map[uint64]chan<- modem.Answer{},
+		ports: map[string]*port{}, closing: map[string]chan struct{}{}, asked: map[uint64]chan<- modem.Answer{},
 	}
 	d.sms.load(d.smsPath())
 	d.start()

@@ -40,11 +40,12 @@ func (d *Driver) startData(ctx context.Context, plan modem.DataPlan) {
 	}
 	inner, stop := context.WithCancel(ctx)
 	p := &plane{plan: plan, data: made, stop: stop}
+	free := d.closing[plan.Port]
 	d.plane = p
 	d.work.Add(2)
 	go func() {
 		defer d.work.Done()
-		if err := d.bringUp(inner, p); err != nil {
+		if err := d.bringUp(inner, p, free); err != nil {
 			d.post(ctx, changed{p, modem.DataChanged{Netdev: plan.Netdev, Cause: causeOf(err), Message: err.Error()}})
 			stop()
 		}
@@ -66,13 +67,14 @@ func (d *Driver) startData(ctx context.Context, plan modem.DataPlan) {
 }
 
 // bringUp starts the plane; a PPP port is dialled first.
-func (d *Driver) bringUp(ctx context.Context, p *plane) error {
+func (d *Driver) bringUp(ctx context.Context, p *plane, free <-chan struct{}) error {
 	if p.data.Adopt(ctx) {
 		return nil
 	}
 	if p.plan.Kind != modem.DataPPP {
 		return p.data.Start(ctx, nil)
 	}
+	wait(free)
 	line, err := d.dial(ctx, p.plan)
 	if err != nil {
 		return err

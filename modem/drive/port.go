@@ -39,8 +39,8 @@ func (d *Driver) openTTY(ctx context.Context, path string) (*tty.Port, error) {
 
 // openPort opens a port, or opens it anew, beside Run.
 func (d *Driver) openPort(ctx context.Context, path string) {
-	old := d.ports[path]
 	d.closePort(path)
+	before := d.closing[path]
 	inner, stop := context.WithCancel(ctx)
 	p := &port{stop: stop, done: make(chan struct{})}
 	d.ports[path] = p
@@ -48,9 +48,7 @@ func (d *Driver) openPort(ctx context.Context, path string) {
 	go func() {
 		defer d.work.Done()
 		defer close(p.done)
-		if old != nil {
-			<-old.done // two of us must not have one port
-		}
+		wait(before)
 		t, err := d.openTTY(inner, path)
 		if err != nil {
 			d.post(inner, closed{p, modem.PortChanged{Port: path, Err: err, Binary: errors.Is(err, tty.ErrBinary)}})
@@ -97,6 +95,14 @@ func (d *Driver) closePort(path string) {
 	if p := d.ports[path]; p != nil {
 		p.stop()
 		delete(d.ports, path)
+		d.closing[path] = p.done
+	}
+}
+
+// wait waits until a port has been let go of: two of us must not have one.
+func wait(done <-chan struct{}) {
+	if done != nil {
+		<-done
 	}
 }
 
