@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // context3 is a PDP context (TS 27.007 §10.1.1).
@@ -32,7 +33,7 @@ type DataState struct {
 	Lease     netip.Prefix // what DHCP offers
 	Gateway   netip.Addr   // and from whom; invalid: there is no server
 	DHCP      DHCP
-	DHCPDelay int // seconds, of "dhcp-slow"
+	DHCPDelay time.Duration // of "dhcp-slow"
 }
 
 // equal compares without DNS, which comes with the address.
@@ -259,7 +260,7 @@ func (m *Modem) dhcpFaultLocked(d DataState) DataState {
 	case m.onLocked("dhcp-absent", nil):
 		d.DHCP = DHCPNone
 	case m.onLocked("dhcp-slow", nil):
-		d.DHCP, d.DHCPDelay = DHCPSlow, int(m.durationLocked("dhcp-slow", 8e9).Seconds())
+		d.DHCP, d.DHCPDelay = DHCPSlow, m.durationLocked("dhcp-slow", 8*time.Second)
 	case m.onLocked("dhcp-subnet", nil):
 		d.Gateway, d.Lease, _ = lease("192.168.77.1")
 		d.DHCP = DHCPSubnet

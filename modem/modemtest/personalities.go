@@ -95,7 +95,7 @@ func air720() Personality {
 			{Mode: "rndis", VID: 0x1286, PID: 0x4e3d, Unbound: true, Ports: []Port{at(2), logPort(3), atPPP(4)}, Net: rndis(0), Gateway: "192.168.0.1"},
 			{Mode: "ecm", VID: 0x1286, PID: 0x4e3d, Unbound: true, Ports: []Port{at(2), logPort(3), atPPP(4)}, Net: ecm(0), Gateway: "192.168.0.1"},
 		},
-		Sets: []string{"air724"}, Dial: DialSelf, CID: 5, Attach: 5, Slots: 20,
+		Sets: []string{"air724"}, Dial: DialSelf, CID: 1, Attach: 1, Slots: 20,
 		Answers: map[string]string{"I": "AirM2M_720SL_V545_LTE_AT", "+CGMI": "AirM2M", "+CGMM": "Air720SL", "+CGMR": "AirM2M_720SL_V545_LTE_AT"},
 	}
 }

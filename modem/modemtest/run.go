@@ -131,6 +131,9 @@ func bad() result { return result{err: "ERROR"} }
 
 // unknown answers a command that the module does not have.
 func (k *call) unknown() result {
+	if k.m.onLocked("command-not-support", k.l) {
+		return result{err: "COMMAND NOT SUPPORT"}
+	}
 	if k.m.pers.TextErrors {
 		return k.cme(4)
 	}

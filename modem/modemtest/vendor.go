@@ -14,8 +14,8 @@ var vendorSets = map[string]map[string]handler{
 	"quectel": {"+QNETDEVCTL": netdevctl("+QNETDEVCTL"), "+QCFG": qcfg, "+QPINC": qpinc, "+QCCID": iccid("+QCCID: "), "+QICSGP": qicsgp, "+QPOWD": reset},
 	"simcom":  {"+CUSBPIDSWITCH": cusbpidswitch, "$QCRMCALL": qcrmcall, "+CRESET": reset, "+SPIC": spic},
 	"a76xx":   {"+DIALMODE": dialmode, "$MYCONFIG": myconfig, "+CRESET": reset, "+SPIC": spic},
-	"fibocom": {"+GTUSBMODE": gtusbmode, "+GTRNDIS": gtrndis, "+MGAUTH": cgauth},
-	"fm350":   {"+GTUSBMODE": gtusbmode, "+GTDNS": gtdns},
+	"fibocom": {"+GTUSBMODE": gtusbmode, "+GTRNDIS": gtrndis, "+MGAUTH": cgauth, "+CFUN": cfun15},
+	"fm350":   {"+GTUSBMODE": gtusbmode, "+GTDNS": gtdns, "+CFUN": cfun15},
 	"huawei":  {"^NDISDUP": ndisdup, "^NDISSTATQRY": ndisstatqry, "^DHCP": dhcpHuawei, "^AUTHDATA": cgauth, "^CPIN": cpinHuawei, "^SETPORT": setport, "^ICCID": iccid("^ICCID: "), "^RESET": reset},
 }
 
@@ -323,6 +323,14 @@ func gtrndis(k *call) result {
 		return k.cme(50)
 	}
 	return k.bind(k.num(1, m.pers.CID), k.num(0, 0) == 1)
+}
+
+// cfun15 is +CFUN of Fibocom: 15 resets.
+func cfun15(k *call) result {
+	if k.op == "=" && k.num(0, 0) == 15 {
+		return k.reset()
+	}
+	return cfun(k)
 }
 
 func gtdns(k *call) result {
