@@ -3,6 +3,7 @@ package drive
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -36,7 +37,9 @@ type world struct {
 	pulled   []modem.Lever
 	told     []modem.Tell
 	releases int
-	noDHCP   bool // no lease, whatever the modem does
+	noDHCP   bool               // no lease, whatever the modem does
+	call     *modemtest.PPPCall // that runs
+	callUp   chan struct{}      // closed when a call begins; replaced when it ends
 }
 
 // newWorld makes a personality and the driver for it; nothing runs yet.
@@ -50,6 +53,7 @@ func newWorld(t *testing.T, id string, o modemtest.Options, set modem.Settings) 
 	changed := func() { w.see() }
 	o.Vanished, o.Returned = changed, changed
 	o.Data = func(modemtest.DataState) { w.see() }
+	o.PPP, w.callUp = w.carry, make(chan struct{})
 	w.emu = modemtest.New(p, o)
 	profiles, err := modem.LoadProfiles("", nil)
 	if err != nil {
@@ -128,15 +132,18 @@ func (w *world) see() {
 	link := d.Link()
 	w.out.Device = dev
 	w.out.Lease = netip.Prefix{}
-	if link.Up && st.Up && !w.noDHCP {
+	if link.Up && !w.noDHCP {
 		switch {
+		case link.External:
+			w.out.Lease = netip.PrefixFrom(link.Bearer.Addr4, 32)
+		case !st.Up:
 		case st.DHCP == modemtest.DHCPGood && st.Gateway.IsValid():
 			w.out.Lease = netip.PrefixFrom(st.Gateway.Next(), 24)
 		case link.Bearer.Addr4.IsValid():
 			w.out.Lease = netip.PrefixFrom(link.Bearer.Addr4, 32)
 		}
 	}
-	if w.out.Lease.IsValid() && st.Forwards {
+	if w.out.Lease.IsValid() && (st.Forwards || link.External) {
 		w.bytes += 1000
 		w.out.Path = modem.PathAlive
 	} else if w.out.Lease.IsValid() {
@@ -221,24 +228,55 @@ type session struct {
 func (s *session) Changes() <-chan modem.DataChanged { return s.changes }
 func (s *session) Adopt(context.Context) bool        { return false }
 
-func (s *session) Start(ctx context.Context, _ *os.File) error {
-	for range 30 {
-		if st := s.w.emu.Data(); st.Up {
-			s.changes <- modem.DataChanged{Up: true, Netdev: "ppp0", Bearer: modem.Bearer{Addr4: st.Addr4}}
-			go s.watch()
-			return nil
-		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return errors.New("no session in 30 s")
+// carry is the peer of a PPP call: it reads until the call is over.
+func (w *world) carry(c modemtest.PPPCall) {
+	w.mu.Lock()
+	w.call = &c
+	close(w.callUp)
+	w.mu.Unlock()
+	_, _ = io.Copy(io.Discard, c.RW)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.call, w.callUp = nil, make(chan struct{})
 }
 
-func (s *session) watch() {
-	for s.w.emu.Data().Up {
+func (w *world) callNow() (*modemtest.PPPCall, <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.call, w.callUp
+}
+
+func (s *session) Start(ctx context.Context, _ *os.File) error {
+	if s.plan.Kind != modem.DataPPP {
+		s.w.emu.Bind(true)
+		s.changes <- modem.DataChanged{Up: true, Netdev: s.plan.Netdev, Bearer: modem.Bearer{Addr4: s.w.emu.Data().Addr4}}
+		go s.watch(func() bool { return s.w.emu.Data().Up })
+		return nil
+	}
+	_, up := s.w.callNow()
+	select {
+	case <-up:
+	case <-time.After(30 * time.Second):
+		return errors.New("nobody speaks PPP")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	c, _ := s.w.callNow()
+	if c == nil || c.Fault != "" {
+		cause := modem.DataNegotiat
+		if c != nil && c.Fault == "ppp-auth" {
+			cause = modem.DataAuth
+		}
+		s.over(cause)
+		return nil
+	}
+	s.changes <- modem.DataChanged{Up: true, Netdev: "ppp0", Bearer: modem.Bearer{Addr4: c.Data.Addr4}}
+	go s.watch(func() bool { c, _ := s.w.callNow(); return c != nil })
+	return nil
+}
+
+func (s *session) watch(up func() bool) {
+	for up() {
 		select {
 		case <-time.After(time.Second):
 		case <-s.end:
