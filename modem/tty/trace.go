@@ -3,7 +3,6 @@ package tty
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -79,19 +78,7 @@ func (r *ring) flush(way direction) {
 
 // masked is the line of a direction as it may be shown.
 func (r *ring) masked(way direction) string {
-	s := string(r.part[way])
-	if r.secret != "" {
-		s = replaceFold(s, r.secret, r.shown)
-	}
-	return printable(filter.Mask(s))
-}
-
-// replaceFold replaces old, whatever its case, once: an echo may differ.
-func replaceFold(s, old, to string) string {
-	if i := strings.Index(strings.ToUpper(s), strings.ToUpper(old)); i >= 0 && i+len(old) <= len(s) {
-		return s[:i] + to + s[i+len(old):]
-	}
-	return s
+	return printable(filter.Mask(filter.Hide(string(r.part[way]), r.secret, r.shown)))
 }
 
 func printable(s string) string {
