@@ -34,7 +34,7 @@ type ring struct {
 }
 
 type entry struct {
-	at   time.Time
+	when time.Time
 	way  direction
 	text string
 }
@@ -108,7 +108,7 @@ func (r *ring) lines() []string {
 	defer r.mu.Unlock()
 	list := make([]string, 0, len(r.list)+1)
 	for _, e := range r.list {
-		list = append(list, fmt.Sprintf("%s %c %s", e.at.UTC().Format("2006-01-02T15:04:05.000Z"), "><#"[e.way], e.text))
+		list = append(list, fmt.Sprintf("%s %c %s", e.when.UTC().Format("2006-01-02T15:04:05.000Z"), "><#"[e.way], e.text))
 	}
 	if len(r.part[received]) > 0 {
 		list = append(list, "… < "+r.masked(received))
