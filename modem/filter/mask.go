@@ -30,7 +30,7 @@ func Mask(s string) string {
 		return fmt.Sprintf("*** (%d characters)", len(s)-1)
 	}
 	if cut := secretFrom(s); cut >= 0 {
-		return s[:cut] + "***"
+		return maskDigits(s[:cut]) + "***"
 	}
 	if slices.Contains(secretAnswers, Prefix(s)) {
 		s = maskStrings(s)
@@ -40,7 +40,7 @@ func Mask(s string) string {
 
 // secretFrom is where the secret of a command line begins, -1 if it has none.
 func secretFrom(s string) int {
-	up := strings.ToUpper(s)
+	up := upper(s)
 	first := -1
 	for _, name := range secretCommands {
 		i := strings.Index(up, name+"=")
@@ -52,6 +52,27 @@ func secretFrom(s string) int {
 		return 3
 	}
 	return first
+}
+
+// Hide replaces a command line that holds a secret, once and whatever its case:
+// an echo may differ.
+func Hide(s, secret, shown string) string {
+	if i := strings.Index(upper(s), upper(secret)); i >= 0 && secret != "" {
+		return s[:i] + shown + s[i+len(secret):]
+	}
+	return s
+}
+
+// upper is s in capitals. It leaves every byte where it is, which
+// strings.ToUpper does not where s is no UTF-8.
+func upper(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'a' && c <= 'z' {
+			b[i] = c - 'a' + 'A'
+		}
+	}
+	return string(b)
 }
 
 // maskStrings hides what is between quotes.

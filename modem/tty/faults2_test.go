@@ -251,9 +251,12 @@ func bareClosed(t *testing.T) {
 	p, conn := newPeer(t, nil)
 	_ = p.SetReadDeadline(time.Unix(1, 0)) // the modem reads nothing
 	synctest.Wait()
-	a := at.New(&halfClosed{conn})
+	gone := make(chan struct{})
+	a := at.New(&halfClosed{conn, gone})
 	done := make(chan error)
 	go func() { _, err := a.Command("+CSQ"); done <- err }()
+	synctest.Wait()
+	close(gone)
 	select {
 	case <-a.Closed():
 		t.Error("Closed although a write is blocked; the known fault is that it is not")
@@ -264,9 +267,15 @@ func bareClosed(t *testing.T) {
 }
 
 // halfClosed is a port whose reader sees its end while a write is blocked.
-type halfClosed struct{ net.Conn }
+type halfClosed struct {
+	net.Conn
+	gone chan struct{}
+}
 
-func (halfClosed) Read([]byte) (int, error) { return 0, net.ErrClosed }
+func (c *halfClosed) Read([]byte) (int, error) {
+	<-c.gone
+	return 0, net.ErrClosed
+}
 
 func portClosed(t *testing.T) {
 	p, conn := newPeer(t, nil)

@@ -12,7 +12,8 @@ import (
 	"luatnetd/modem"
 )
 
-// peer is a modem that does what a test says.
+// peer is a modem that does what a test says, to one line after the other. It
+// goes on reading meanwhile, as a tty's buffer does.
 type peer struct {
 	net.Conn
 	answer func(p *peer, line string) // called for each line that ends in CR or Ctrl-Z
@@ -21,9 +22,18 @@ type peer struct {
 	raw strings.Builder // everything that was received
 }
 
-// serve reads until the end. A byte that nobody answers is still read.
+// serve reads until the end.
 func (p *peer) serve() {
 	var line []byte
+	lines := make(chan string, 1000)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for s := range lines {
+			p.answer(p, s)
+		}
+	})
+	defer wg.Wait()
+	defer close(lines)
 	buf := make([]byte, 512)
 	for {
 		n, err := p.Read(buf)
@@ -42,7 +52,7 @@ func (p *peer) serve() {
 					s += "\x1a"
 				}
 				line = nil
-				p.answer(p, s)
+				lines <- s
 			default:
 				line = append(line, c)
 			}

@@ -3,6 +3,7 @@ package tty
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"luatnetd/modem"
@@ -21,7 +22,8 @@ const (
 // come in time. The modem answers in order, so a late answer shifts every further
 // one. After a silence two commands with different known answers must both be
 // answered rightly, and nothing may come behind. "AT" alone proves nothing: any
-// late OK looks right. A port that cannot be read gets ErrUnsynced.
+// late OK looks right. A port whose answers cannot be told apart ends with
+// ErrUnsynced.
 func (p *Port) resync() {
 	limit := probeMute
 	for try := range resyncTries {
@@ -33,7 +35,7 @@ func (p *Port) resync() {
 			p.engine.escape() // it may wait for a PDU
 		}
 		before := p.wire.count((*filterState).Strays)
-		err := p.probe(limit)
+		err := p.probe(limit, try+1)
 		if p.Ended() {
 			return
 		}
@@ -71,21 +73,19 @@ func (p *Port) silence(d time.Duration) bool {
 // errProbe says that a probe got another command's answer.
 var errProbe = errors.New("the answer is another command's")
 
-// probe asks two questions whose answers are known. A modem that has no IMEI
-// to give refuses the first one; then the second must be right, and a refusal
-// again. An answer that is refused second is right only behind a right first one.
-func (p *Port) probe(limit time.Duration) error {
+// probe asks for the IMEI and then several times for +CMEE, once more at each
+// try: so the answers to an earlier try, late by minutes, fit no later one. A
+// modem that has no IMEI to give refuses the first question; then +CMEE must be
+// right, and the refusal come again.
+func (p *Port) probe(limit time.Duration, times int) error {
 	first := p.probeIMEI(limit)
 	if first != nil && !refused(first) {
 		return first
 	}
-	lines, err := p.send(modem.Command{Text: "+CMEE?"}, limit)
-	switch {
-	case err == nil && len(lines) == 1 && isCMEE(lines[0]):
-	case err == nil:
-		return errProbe
-	case first != nil || !refused(err):
-		return err
+	for range times {
+		if err := p.probeCMEE(limit); err != nil && (first != nil || !refused(err)) {
+			return err
+		}
 	}
 	if first == nil {
 		return nil
@@ -94,6 +94,14 @@ func (p *Port) probe(limit time.Duration) error {
 		return errProbe
 	}
 	return nil
+}
+
+func (p *Port) probeCMEE(limit time.Duration) error {
+	lines, err := p.send(modem.Command{Text: "+CMEE?"}, limit)
+	if err == nil && (len(lines) != 1 || !isCMEE(lines[0])) {
+		return errProbe
+	}
+	return err
 }
 
 func (p *Port) probeIMEI(limit time.Duration) error {
@@ -108,8 +116,9 @@ func (p *Port) probeIMEI(limit time.Duration) error {
 }
 
 func isCMEE(s string) bool {
-	return len(s) == len("+CMEE: 1") && s[:6] == "+CMEE:" && s[7] >= '0' && s[7] <= '2' ||
-		len(s) == len("+CMEE:1") && s[:6] == "+CMEE:" && s[6] >= '0' && s[6] <= '2'
+	mode, ok := strings.CutPrefix(s, "+CMEE:")
+	mode = strings.TrimSpace(mode)
+	return ok && len(mode) == 1 && mode[0] >= '0' && mode[0] <= '2'
 }
 
 // refused reports whether a modem answered, with an error.

@@ -3,7 +3,6 @@ package tty
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -35,7 +34,7 @@ type ring struct {
 }
 
 type entry struct {
-	at   time.Time
+	when time.Time
 	way  direction
 	text string
 }
@@ -79,19 +78,7 @@ func (r *ring) flush(way direction) {
 
 // masked is the line of a direction as it may be shown.
 func (r *ring) masked(way direction) string {
-	s := string(r.part[way])
-	if r.secret != "" {
-		s = replaceFold(s, r.secret, r.shown)
-	}
-	return printable(filter.Mask(s))
-}
-
-// replaceFold replaces old, whatever its case, once: an echo may differ.
-func replaceFold(s, old, to string) string {
-	if i := strings.Index(strings.ToUpper(s), strings.ToUpper(old)); i >= 0 && i+len(old) <= len(s) {
-		return s[:i] + to + s[i+len(old):]
-	}
-	return s
+	return printable(filter.Mask(filter.Hide(string(r.part[way]), r.secret, r.shown)))
 }
 
 func printable(s string) string {
@@ -121,7 +108,7 @@ func (r *ring) lines() []string {
 	defer r.mu.Unlock()
 	list := make([]string, 0, len(r.list)+1)
 	for _, e := range r.list {
-		list = append(list, fmt.Sprintf("%s %c %s", e.at.UTC().Format("2006-01-02T15:04:05.000Z"), "><#"[e.way], e.text))
+		list = append(list, fmt.Sprintf("%s %c %s", e.when.UTC().Format("2006-01-02T15:04:05.000Z"), "><#"[e.way], e.text))
 	}
 	if len(r.part[received]) > 0 {
 		list = append(list, "… < "+r.masked(received))
