@@ -17,7 +17,7 @@ func TestOnline(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, p.ID, modemtest.Options{}, modem.Settings{})
 				w.start()
-				defer w.kill()
+				defer w.close()
 				took := w.until(2*time.Minute, modem.Connected)
 				s := w.d.Status()
 				t.Logf("%s after %s by %s on %s, profile %s", s.State, took, s.Data, s.Netdev, s.Profile)

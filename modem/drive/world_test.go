@@ -40,6 +40,9 @@ type world struct {
 	noDHCP   bool               // no lease, whatever the modem does
 	call     *modemtest.PPPCall // that runs
 	callUp   chan struct{}      // closed when a call begins; replaced when it ends
+	lines    []net.Conn
+	life     context.Context // of what outlives the driver
+	die      context.CancelFunc
 }
 
 // newWorld makes a personality and the driver for it; nothing runs yet.
@@ -50,6 +53,7 @@ func newWorld(t *testing.T, id string, o modemtest.Options, set modem.Settings) 
 		t.Fatalf("no personality %q", id)
 	}
 	w := &world{t: t}
+	w.life, w.die = context.WithCancel(context.Background())
 	changed := func() { w.see() }
 	o.Vanished, o.Returned = changed, changed
 	o.Data = func(modemtest.DataState) { w.see() }
@@ -120,6 +124,17 @@ func (w *world) kill() {
 	<-w.ended
 }
 
+// close ends everything.
+func (w *world) close() {
+	w.kill()
+	w.die()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.lines {
+		_ = c.Close()
+	}
+}
+
 // see shows the driver what the engine would see.
 func (w *world) see() {
 	dev, st := w.emu.Device(), w.emu.Data()
@@ -179,8 +194,11 @@ func (w *world) dial(ctx context.Context, path string) (tty.Conn, error) {
 			continue
 		}
 		ours, theirs := net.Pipe()
+		w.mu.Lock()
+		w.lines = append(w.lines, ours)
+		w.mu.Unlock()
 		go func() {
-			if err := w.emu.Serve(context.Background(), p.Interface, theirs); err != nil {
+			if err := w.emu.Serve(w.life, p.Interface, theirs); err != nil {
 				_ = theirs.Close()
 			}
 		}()
@@ -281,6 +299,8 @@ func (s *session) watch(up func() bool) {
 		case <-time.After(time.Second):
 		case <-s.end:
 			s.over(modem.DataAsked)
+			return
+		case <-s.w.life.Done():
 			return
 		}
 	}
