@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,16 +205,16 @@ func portWaiting(t *testing.T) {
 
 func bareOverlap(t *testing.T) {
 	a, p := bare(t, always(""))
-	heard := 0
+	var heard atomic.Int32
 	for _, prefix := range []string{"+CREG", "+CREG:"} {
-		if err := a.AddIndication(prefix, func([]string) { heard++ }); err != nil {
+		if err := a.AddIndication(prefix, func([]string) { heard.Add(1) }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p.say("+CREG: 1\r\n")
 	synctest.Wait()
-	if heard != 2 {
-		t.Errorf("heard %d times; the known fault is twice", heard)
+	if heard.Load() != 2 {
+		t.Errorf("heard %d times; the known fault is twice", heard.Load())
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,14 +105,14 @@ const inside = "\r\n+CREG: 1\r\n\r\n+CSQ: 9,99\r\n\r\nOK\r\n"
 
 func bareInside(t *testing.T) {
 	a, _ := bare(t, always(inside))
-	heard := 0
-	if err := a.AddIndication("+CREG", func([]string) { heard++ }); err != nil {
+	var heard atomic.Int32
+	if err := a.AddIndication("+CREG", func([]string) { heard.Add(1) }); err != nil {
 		t.Fatal(err)
 	}
 	bareWant(t, a, "+CSQ", nil, "+CREG: 1", "+CSQ: 9,99")
 	synctest.Wait()
-	if heard != 1 {
-		t.Errorf("heard %d times", heard)
+	if heard.Load() != 1 {
+		t.Errorf("heard %d times", heard.Load())
 	}
 }
 
@@ -128,14 +130,14 @@ const registered = "\r\n+CEREG: 2,1,\"12AB\",\"01A2B3C4\",7\r\n\r\nOK\r\n"
 
 func bareSolicited(t *testing.T) {
 	a, _ := bare(t, always(registered))
-	heard := 0
-	if err := a.AddIndication("+CEREG", func([]string) { heard++ }); err != nil {
+	var heard atomic.Int32
+	if err := a.AddIndication("+CEREG", func([]string) { heard.Add(1) }); err != nil {
 		t.Fatal(err)
 	}
 	_, _ = a.Command("+CEREG?")
 	synctest.Wait()
-	if heard != 1 {
-		t.Errorf("the bare library takes an answer for unsolicited %d times; the known fault is once", heard)
+	if heard.Load() != 1 {
+		t.Errorf("the bare library takes an answer for unsolicited %d times; the known fault is once", heard.Load())
 	}
 }
 
@@ -155,13 +157,15 @@ func portSolicited(t *testing.T) {
 
 func bareOrder(t *testing.T) {
 	a, p := bare(t, always(""))
+	var mu sync.Mutex
 	var order []string
-	slow := true
+	var calls atomic.Int32
 	handler := func(lines []string) {
-		if slow { // each runs in a goroutine of its own, so the first does not keep the second
-			slow = false
+		if calls.Add(1) == 1 { // each runs in a goroutine of its own, so the first does not keep the second
 			time.Sleep(time.Second)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		order = append(order, lines[0])
 	}
 	if err := a.AddIndication("+CREG", handler); err != nil {
@@ -171,6 +175,8 @@ func bareOrder(t *testing.T) {
 	synctest.Wait()
 	p.say("+CREG: 1\r\n")
 	time.Sleep(2 * time.Second)
+	mu.Lock()
+	defer mu.Unlock()
 	if !slices.Equal(order, []string{"+CREG: 1", "+CREG: 2"}) {
 		t.Errorf("order %q; the known fault is the wrong one", order)
 	}

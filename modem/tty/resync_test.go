@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,6 +141,7 @@ func TestStormDoesNotKeepUs(t *testing.T) {
 // erratic is a modem whose answers are late, lost, torn and full of noise. It
 // answers in order.
 type erratic struct {
+	mu   sync.Mutex // of rng
 	rng  *rand.Rand
 	bad  float64       // how often something happens
 	late time.Duration // at most
@@ -154,34 +156,42 @@ func (e *erratic) answer(p *peer, line string) {
 		return
 	}
 	if e.happens() {
-		time.Sleep(time.Duration(e.rng.Int64N(int64(e.late))))
+		time.Sleep(time.Duration(e.intN(int(e.late))))
 	}
 	switch {
 	case e.happens() && e.happens():
 		return
 	case e.happens() && e.happens():
-		text = strings.Repeat("\xff\x00", e.rng.IntN(50)) + text
+		text = strings.Repeat("\xff\x00", e.intN(50)) + text
 	case e.happens():
 		text = "\r\n+CREG: 2\r\n" + text + "\r\n+CGEV: NW DETACH\r\n"
 	}
 	for text != "" {
-		n := 1 + e.rng.IntN(len(text))
+		n := 1 + e.intN(len(text))
 		p.say(text[:n])
 		text = text[n:]
 	}
 }
 
-func (e *erratic) happens() bool { return e.rng.Float64() < e.bad }
+func (e *erratic) happens() bool { return float64(e.intN(1000)) < 1000*e.bad }
+
+// intN is locked: after a port was opened anew the last answer may still be on its way.
+func (e *erratic) intN(n int) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.rng.IntN(n)
+}
 
 // neverAnothers asks many questions with short limits: an answer is its own or
 // there is none.
 func neverAnothers(t *testing.T, e *erratic, questions int) (answered int) {
 	t.Helper()
+	rng := rand.New(rand.NewPCG(uint64(e.intN(1<<30)), 1)) // e's is the modem's
 	virtual(t, func(t *testing.T) {
 		peer, conn := newPeer(t, e.answer)
 		p := openConn(t, conn)
 		for n := range questions {
-			r := ask(t, p, fmt.Sprintf("+Q=%d", n), "", time.Duration(1+e.rng.IntN(3000))*time.Millisecond)
+			r := ask(t, p, fmt.Sprintf("+Q=%d", n), "", time.Duration(1+rng.IntN(3000))*time.Millisecond)
 			if r.Err == nil && strings.Join(r.Lines, "|") != fmt.Sprintf("+Q: %d", n) {
 				t.Errorf("question %d is answered %q\n%s", n, r.Lines, strings.Join(p.Trace(), "\n"))
 				return
@@ -231,9 +241,10 @@ func FuzzPort(f *testing.F) {
 func TestCancelledCommandKeepsItsAnswer(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		e := &erratic{rng: rand.New(rand.NewPCG(1, 1)), bad: 0.9, late: 2 * time.Second}
+		rng := rand.New(rand.NewPCG(1, 2))
 		p, _ := open(t, e.answer)
 		for n := range 20 {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(e.rng.IntN(1000))*time.Millisecond)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rng.IntN(1000))*time.Millisecond)
 			r := p.Do(ctx, modem.Command{Text: fmt.Sprintf("+Q=%d", n), Timeout: 10 * time.Second})
 			cancel()
 			if r.Err == nil && r.Lines[0] != fmt.Sprintf("+Q: %d", n) {
