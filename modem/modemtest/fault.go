@@ -1,6 +1,7 @@
 package modemtest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -51,20 +52,9 @@ func (m *Modem) Fault(name string, args ...string) error {
 			a.args = append(a.args, arg)
 		}
 	}
-	var lasts time.Duration
-	if s, found := a.named["for"]; found {
-		d, err := time.ParseDuration(s)
-		if err != nil {
-			return fmt.Errorf("fault %s: for=%s: %w", name, s, err)
-		}
-		lasts = d
-	}
-	if s, found := a.named["count"]; found {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			return fmt.Errorf("fault %s: count=%s: %w", name, s, err)
-		}
-		a.left = n
+	lasts, err := a.check()
+	if err != nil {
+		return fmt.Errorf("fault %s: %w", name, err)
 	}
 	m.lock()
 	defer m.unlock()
@@ -85,6 +75,28 @@ func (m *Modem) Fault(name string, args ...string) error {
 	}
 	m.moveLocked()
 	return nil
+}
+
+// check reads the arguments that every fault has.
+func (a *active) check() (lasts time.Duration, err error) {
+	for key, value := range a.named {
+		switch key {
+		case "for":
+			lasts, err = time.ParseDuration(value)
+		case "count":
+			a.left, err = strconv.Atoi(value)
+		case "port":
+			_, err = strconv.Atoi(value)
+		case "until":
+			if cures[value] == nil {
+				err = errors.New("nothing of that name can be done")
+			}
+		}
+		if err != nil {
+			return 0, fmt.Errorf("%s=%s: %w", key, value, err)
+		}
+	}
+	return lasts, nil
 }
 
 // Clear switches a fault off; "" all of them.

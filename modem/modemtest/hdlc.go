@@ -4,8 +4,8 @@ import "bytes"
 
 // HDLC-like framing of PPP on asynchronous links (RFC 1662).
 const (
-	flag   = 0x7e
-	escape = 0x7d
+	frameFlag   = 0x7e
+	frameEscape = 0x7d
 )
 
 // fcs is the 16 bit frame check sequence (RFC 1662 §C.2), bit by bit.
@@ -29,26 +29,26 @@ func pppFrame(protocol uint16, body []byte) []byte {
 	raw := append([]byte{0xff, 0x03, byte(protocol >> 8), byte(protocol)}, body...)
 	sum := fcs(raw)
 	raw = append(raw, byte(sum), byte(sum>>8))
-	out := []byte{flag}
+	out := []byte{frameFlag}
 	for _, ch := range raw {
-		if ch < 0x20 || ch == flag || ch == escape {
-			out = append(out, escape, ch^0x20)
+		if ch < 0x20 || ch == frameFlag || ch == frameEscape {
+			out = append(out, frameEscape, ch^0x20)
 			continue
 		}
 		out = append(out, ch)
 	}
-	return append(out, flag)
+	return append(out, frameFlag)
 }
 
 // pppFrames takes whole frames out of rest and returns protocol and body of
 // those whose check sequence is right.
 func pppFrames(rest []byte, each func(protocol uint16, body []byte)) []byte {
 	for {
-		start := bytes.IndexByte(rest, flag)
+		start := bytes.IndexByte(rest, frameFlag)
 		if start < 0 {
 			return nil
 		}
-		end := bytes.IndexByte(rest[start+1:], flag)
+		end := bytes.IndexByte(rest[start+1:], frameFlag)
 		if end < 0 {
 			return rest[start:]
 		}
@@ -64,7 +64,7 @@ func unframe(b []byte) (protocol uint16, body []byte, ok bool) {
 	var raw []byte
 	for i := 0; i < len(b); i++ {
 		ch := b[i]
-		if ch == escape && i+1 < len(b) {
+		if ch == frameEscape && i+1 < len(b) {
 			i++
 			ch = b[i] ^ 0x20
 		}

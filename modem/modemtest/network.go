@@ -183,7 +183,7 @@ func (m *Modem) statLocked(stat int) {
 	switch now := m.registeredLocked(); {
 	case now && !was:
 		m.attachLocked()
-	case was && !now && (stat == 0 || stat == 3):
+	case !now && (stat == 0 || stat == 3): // the radio is off, or the network wants it off
 		m.detachLocked("+CGEV: NW DETACH")
 	case was && !now:
 		lost := m.clk.Now()

@@ -48,7 +48,6 @@ func (c *conn) carry(ctx context.Context, d *dialled) bool {
 	m.lock()
 	call := PPPCall{RW: &pppPort{c: c}, Port: c.l.spec.Interface, CID: d.cid, Data: m.dataStateLocked()}
 	b := m.contextLocked(d.cid)
-	c.cid = d.cid
 	call.Data.Addr4, call.Data.Addr6, call.Data.DNS, call.Data.Up, call.User, call.Password = b.addr4, b.addr6, m.net.dns, true, b.user, b.pass
 	for _, name := range []string{"ppp-lcp-refused", "ppp-auth", "ppp-no-echo"} {
 		if m.onLocked(name, c.l) {
@@ -140,6 +139,13 @@ func (p *pipe) hangUp() {
 	defer p.mu.Unlock()
 	p.hung = true
 	p.cond.Broadcast()
+}
+
+// resume forgets the end of the last call.
+func (p *pipe) resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hung = false
 }
 
 // takeCall is take, but ends when the call does.

@@ -228,7 +228,8 @@ func (c *conn) answer(ctx context.Context, r result) bool {
 	}
 	if r.dial != nil {
 		final = r.dial.connect
-		c.data = true
+		c.data, c.cid = true, r.dial.cid
+		c.in.resume()
 	}
 	if d := c.m.delayLocked(c.l); d > 0 {
 		c.m.unlock()
