@@ -19,22 +19,30 @@ const (
 	powerCommand = 30 * time.Second // a command that takes longer is killed
 )
 
-// PowerSwitch cuts the power of a module and gives it back, by a line of a GPIO
+// PowerSwitch switches the power of a module or of a device (pwrpin), by a line of a GPIO
 // chip, by a file (such as OpenWrt's named GPIOs) or by a command. Exactly one of
 // Chip, File and Command is set. Its methods may be used by any goroutine.
 type PowerSwitch struct {
-	Chip    string   // "/dev/gpiochip0"
-	Line    int      // its offset on the chip
-	File    string   // "/sys/class/gpio/power/value": takes "0" and "1"
-	Command []string // is given "off" or "on" as one more argument
+	Chip    string // "/dev/gpiochip0"
+	Line    int    // its offset on the chip
+	File    string // "/sys/class/gpio/power/value": takes "0" and "1"
+	Command string // a program that is called with "off" or "on"
 
 	ActiveLow bool          // of Chip and File: a low line means power
-	Off       time.Duration // how long the power is off; less than 5 s becomes 5 s
-
-	pause time.Duration // of a test: in place of 5 s
+	Off       time.Duration // how long Cycle leaves it off; zero: 5 s
 
 	mu   sync.Mutex
 	line *os.File // held once it was requested: a line that is let go may become an input
+}
+
+// Set switches on or off, and leaves it so.
+func (p *PowerSwitch) Set(ctx context.Context, on bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.set(ctx, on); err != nil {
+		return fmt.Errorf("power %s: %w", onOff(on), err)
+	}
+	return nil
 }
 
 // Cycle switches off, waits, and switches on. Once off it is switched on again
@@ -49,7 +57,7 @@ func (p *PowerSwitch) Cycle(ctx context.Context) error {
 		// A command may have failed half way.
 		return errors.Join(fmt.Errorf("power off: %w", err), p.set(context.WithoutCancel(ctx), true))
 	}
-	t := time.NewTimer(max(p.Off, cmp.Or(p.pause, powerOff)))
+	t := time.NewTimer(cmp.Or(p.Off, powerOff))
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -89,7 +97,7 @@ func (p *PowerSwitch) set(ctx context.Context, on bool) error {
 		}
 		_, err = f.WriteString(value)
 		return errors.Join(err, f.Close())
-	case len(p.Command) > 0:
+	case p.Command != "":
 		return p.command(ctx, on)
 	}
 	return errors.New("no power switch is configured")
@@ -99,7 +107,7 @@ func (p *PowerSwitch) set(ctx context.Context, on bool) error {
 func (p *PowerSwitch) command(ctx context.Context, on bool) error {
 	ctx, cancel := context.WithTimeout(ctx, powerCommand)
 	defer cancel()
-	c := exec.CommandContext(ctx, p.Command[0], append(p.Command[1:len(p.Command):len(p.Command)], onOff(on))...)
+	c := exec.CommandContext(ctx, p.Command, onOff(on))
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.WaitDelay = time.Second
@@ -107,7 +115,7 @@ func (p *PowerSwitch) command(ctx context.Context, on bool) error {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return fmt.Errorf("%s %s: %w", filepath.Base(p.Command[0]), onOff(on), err)
+		return fmt.Errorf("%s %s: %w", filepath.Base(p.Command), onOff(on), err)
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func commandSwitch(t *testing.T, script string) (*PowerSwitch, func() string) {
 	if err := os.WriteFile(tool, []byte("#!/bin/sh\necho \"$*\" >>'"+log+"'\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return &PowerSwitch{Command: []string{tool, "rail 3"}, pause: 20 * time.Millisecond}, func() string {
+	return &PowerSwitch{Command: tool, Off: 20 * time.Millisecond}, func() string {
 		b, _ := os.ReadFile(log)
 		return strings.ReplaceAll(strings.TrimSpace(string(b)), "\n", ",")
 	}
@@ -37,7 +37,7 @@ func TestPowerByFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &PowerSwitch{File: file, ActiveLow: low, pause: 20 * time.Millisecond}
+		p := &PowerSwitch{File: file, ActiveLow: low, Off: 20 * time.Millisecond}
 		if err := p.Cycle(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func TestPowerByFile(t *testing.T) {
 		}
 		_ = r.Close()
 	}
-	p := &PowerSwitch{File: filepath.Join(t.TempDir(), "none"), pause: time.Millisecond}
+	p := &PowerSwitch{File: filepath.Join(t.TempDir(), "none"), Off: time.Millisecond}
 	if err := p.Cycle(t.Context()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no such file: %v", err)
 	}
@@ -61,7 +61,13 @@ func TestPowerByCommand(t *testing.T) {
 	if err := p.Cycle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := log(); got != "rail 3 off,rail 3 on" || time.Since(start) < p.pause {
+	if err := p.Set(t.Context(), true); err != nil {
+		t.Error(err)
+	}
+	if err := p.Set(t.Context(), false); err != nil {
+		t.Error(err)
+	}
+	if got := log(); got != "off,on,on,off" || time.Since(start) < p.Off {
 		t.Errorf("%q within %v", got, time.Since(start))
 	}
 }
@@ -69,12 +75,12 @@ func TestPowerByCommand(t *testing.T) {
 // A module is never left without power: not when the command fails, not when we
 // are stopped while it is off.
 func TestPowerComesBack(t *testing.T) {
-	p, log := commandSwitch(t, "[ \"$2\" = on ] || exit 1\n")
-	if err := p.Cycle(t.Context()); err == nil || log() != "rail 3 off,rail 3 on" {
+	p, log := commandSwitch(t, "[ \"$1\" = on ] || exit 1\n")
+	if err := p.Cycle(t.Context()); err == nil || log() != "off,on" {
 		t.Errorf("off fails: %v, %q", err, log())
 	}
 	p, log = commandSwitch(t, "")
-	p.pause = time.Hour
+	p.Off = time.Hour
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 1)
@@ -88,7 +94,7 @@ func TestPowerComesBack(t *testing.T) {
 	}
 	cancel()
 	// The command may still have been at work when we cancelled it; it is on either way.
-	if <-done; !strings.HasSuffix(log(), "rail 3 on") {
+	if <-done; !strings.HasSuffix(log(), "on") {
 		t.Errorf("stopped while off: %q", log())
 	}
 	if err := p.Cycle(ctx); !errors.Is(err, context.Canceled) || strings.Count(log(), "off") != 1 {
@@ -99,10 +105,10 @@ func TestPowerComesBack(t *testing.T) {
 	}
 }
 
-// Nobody gets less than five seconds.
+// Who says nothing gets five seconds.
 func TestPowerStaysOffLongEnough(t *testing.T) {
 	p, _ := commandSwitch(t, "")
-	p.pause, p.Off = 0, time.Millisecond
+	p.Off = 0
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	if err := p.Cycle(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -120,7 +126,7 @@ func TestPowerByLine(t *testing.T) {
 	if r.Offsets[0] != 7 || r.Num_lines != 1 || r.Config.Flags != gpioOutput || r.Config.Attrs[0].Attr.Flags != 1 || r.Config.Attrs[0].Mask != 1 {
 		t.Errorf("request %+v", r)
 	}
-	p := &PowerSwitch{Chip: "/dev/null", Line: 7, pause: time.Millisecond}
+	p := &PowerSwitch{Chip: "/dev/null", Line: 7, Off: time.Millisecond}
 	if err := p.Cycle(t.Context()); !errors.Is(err, unix.ENOTTY) || !strings.Contains(err.Error(), "line 7 of /dev/null") {
 		t.Errorf("no GPIO chip: %v", err)
 	}
