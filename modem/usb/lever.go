@@ -156,8 +156,9 @@ func (l *Levers) pull(ctx context.Context, what string, f func() error) error {
 	}
 	done := make(chan error, 1)
 	go func() {
-		defer func() { <-l.busy }()
-		done <- f()
+		err := f()
+		<-l.busy // first, so that who was told may pull the next one
+		done <- err
 	}()
 	select {
 	case err := <-done:
