@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func shown(list []APNCandidate) string {
+func apnShown(list []APNCandidate) string {
 	var words []string
 	for _, c := range list {
 		words = append(words, fmt.Sprintf("%s(%s)", c.Access.APN, c.Origin))
@@ -36,7 +36,7 @@ func TestAPNCandidates(t *testing.T) {
 		{"three digits", APNInput{CID: 1, IMSI: "310410123456789"}, "NXTGENPHONE(database) att.mvno(database) tfdata(database) internet(well known) (empty)"},
 		{"unknown operator", APNInput{CID: 1, IMSI: "999991234567890"}, "internet(well known) (empty)"},
 	} {
-		if got := shown(APNCandidates(tt.in)); got != tt.want {
+		if got := apnShown(APNCandidates(tt.in)); got != tt.want {
 			t.Errorf("%s: %s\nwant %s", tt.name, got, tt.want)
 		}
 	}

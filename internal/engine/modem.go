@@ -27,13 +27,13 @@ type modemPart struct {
 func (e *Engine) startModem(u *uplink) {
 	name, cfg := u.cfg.Name, *u.cfg.Modem
 	power := powerOf(cfg.Switch, cfg.PowerOff)
-	env := data.Env{Dir: filepath.Join(e.opt.RunDir, "modem"), Name: name, Write: host.WriteSysfs}
+	env := data.Env{Dir: filepath.Join(e.opt.RunDir, "modem"), Name: name, Write: host.Sysfs{}.Write}
 	d := drive.New(drive.Config{
 		Settings: cfg.Settings, Profiles: e.modems.profiles, Dir: e.stateDir, Now: e.now, Log: e.log.With("uplink", name),
 		Seed:  uint64(time.Now().UnixNano()),
 		Plane: func(plan modem.DataPlan) (data.Plane, error) { return data.New(plan, env) },
 		Pull: func(ctx context.Context, l modem.Lever, dev *modem.Device) error {
-			return drive.Pull(ctx, l, dev, e.modems.levers, power.Cycle)
+			return drive.Pull(ctx, l, dev, e.modems.levers, cycler(power))
 		},
 		Received: host.Received,
 	})
@@ -43,8 +43,10 @@ func (e *Engine) startModem(u *uplink) {
 		u.modem.device = uart(cfg)
 	}
 	e.tasks.Go(ctx, "modem "+name, func(ctx context.Context) error {
-		if err := power.On(ctx); err != nil {
-			e.log.Error("the modem's supply is not switched on", "uplink", name, "err", err)
+		if power != nil {
+			if err := power.Set(ctx, true); err != nil {
+				e.log.Error("the modem's supply is not switched on", "uplink", name, "err", err)
+			}
 		}
 		return d.Run(ctx)
 	})
@@ -98,4 +100,3 @@ func (e *Engine) senseModem(u *uplink) {
 	}
 	p.driver.Show(out)
 }
-

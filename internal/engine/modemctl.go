@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"luatnetd/internal/ctl"
@@ -127,28 +126,6 @@ func (e *Engine) exportModem(uplink string) (string, error) {
 		return "", err
 	}
 	return m.Export(), nil
-}
-
-// modemValues are what registrations and heartbeats may name of the modem that
-// carries the traffic, else of the first.
-func (e *Engine) modemValues(values map[string]string) {
-	list := e.modemEntries()
-	if len(list) == 0 {
-		return
-	}
-	m := list[0]
-	if d := e.doc.Load(); d != nil {
-		for _, x := range list {
-			if x.uplink == d.Active {
-				m = x
-			}
-		}
-	}
-	id := m.driver.Identity()
-	values["imei"], values["imsi"], values["iccid"] = id.IMEI, id.IMSI, id.ICCID
-	if s := m.driver.Status().Signal; s.CSQ != nil {
-		values["csq"] = strconv.Itoa(*s.CSQ)
-	}
 }
 
 // wallStatus gives a status the wall clock's times, for people.

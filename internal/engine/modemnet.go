@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"luatnetd/internal/status"
@@ -86,4 +87,26 @@ func (e *Engine) resetModem() {
 		_, err := p.driver.Ask(ctx, modem.Request{Kind: modem.AskReset, Text: how, Timeout: time.Minute})
 		return err
 	})
+}
+
+// modemValues are what registrations and heartbeats may name of the modem that
+// carries the traffic, else of the first.
+func (e *Engine) modemValues(values map[string]string) {
+	list := e.modemEntries()
+	if len(list) == 0 {
+		return
+	}
+	m := list[0]
+	if d := e.doc.Load(); d != nil {
+		for _, x := range list {
+			if x.uplink == d.Active {
+				m = x
+			}
+		}
+	}
+	id := m.driver.Identity()
+	values["imei"], values["imsi"], values["iccid"] = id.IMEI, id.IMSI, id.ICCID
+	if s := m.driver.Status().Signal; s.CSQ != nil {
+		values["csq"] = strconv.Itoa(*s.CSQ)
+	}
 }

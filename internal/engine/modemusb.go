@@ -71,4 +71,3 @@ func (e *Engine) assignModems() {
 		}
 	}
 }
-

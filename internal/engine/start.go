@@ -34,7 +34,7 @@ func start(opt Options) (*Engine, error) {
 		inbox: make(chan any, 64), seenOut: make(chan []byte, 1), started: host.Now(), namesStale: true,
 	}
 	e.clients.view.Store(&clientView{})
-	e.modems.imeis, e.modems.levers = map[string]string{}, usb.NewLevers(sysfs, host.WriteSysfs)
+	e.modems.imeis, e.modems.levers = map[string]string{}, usb.NewLevers(sysfs, host.Sysfs{}.Write)
 	if err := os.MkdirAll(opt.RunDir, 0o755); err != nil {
 		return nil, fmt.Errorf("runtime directory: %w", err)
 	}

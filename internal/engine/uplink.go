@@ -3,10 +3,10 @@ package engine
 import (
 	"context"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"luatnetd/internal/config"
+	"luatnetd/internal/host"
 	"luatnetd/netif"
 	"luatnetd/netif/dhcp"
 	"luatnetd/netif/health"
@@ -35,6 +35,8 @@ type uplink struct {
 	down         bool   // closed by the operator
 	state        health.State
 	modem        *modemPart // nil: a device that is there by itself
+	power        *host.PowerSwitch
+	supplied     *bool // what the supply was told last
 }
 
 // observe brings the levels of every uplink up to date.
@@ -52,6 +54,7 @@ func (e *Engine) sense(u *uplink, now time.Time) {
 	}
 	u.link, u.present = e.snap.LinkByName(u.device)
 	u.down = e.override.downUplinks[u.cfg.Name] || e.clients.watch.bounced(u.cfg.Name)
+	e.supply(u)
 	e.runClient(u)
 	switch {
 	case u.modem != nil:
@@ -141,8 +144,4 @@ func (e *Engine) byName(name string) *uplink {
 		}
 	}
 	return nil
-}
-
-func staticLease(c config.Uplink) *netif.Lease {
-	return &netif.Lease{Addr: c.Address, Gateway: c.Gateway, DNS: append([]netip.AddrPort(nil), c.DNS...)}
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"luatnetd/internal/lab"
 	"luatnetd/internal/status"
 	"luatnetd/modem/modemtest"
 )
@@ -36,14 +35,15 @@ enabled = false
 `
 
 // modemBox is a gateway with an emulated module as its second way out.
-func modemBox(t *testing.T, o modemtest.Options) (*box, *lab.Modem) {
+func modemBox(t *testing.T, o modemtest.Options) (*box, *modemtest.Attached) {
 	t.Helper()
 	b := newBox(t, 2)
 	for _, isp := range b.ISPs {
 		b.dnsmasq(isp, "1h")
 	}
-	m, err := b.AddModem(b.ISPs[1], "air780-at", o)
+	m, err := modemtest.Attach(b.ISPs[1], "air780-at", o)
 	b.ok(err)
+	t.Cleanup(func() { _ = m.Close() })
 	b.write(fmt.Sprintf(modemConfig, m.Port))
 	b.staticClient()
 	return b, m

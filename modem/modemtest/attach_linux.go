@@ -1,4 +1,4 @@
-package lab
+package modemtest
 
 import (
 	"context"
@@ -10,35 +10,36 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"luatnetd/modem/modemtest"
+	"luatnetd/internal/lab"
 )
 
-// Modem is an emulated 4G module as one uplink of the world: its AT port is a
+// Attached is an emulated 4G module as one uplink of the world: its AT port is a
 // pty of the gateway, and the gateway's device towards a provider is its
 // netdev, which has carrier and passes packets as the module says.
-type Modem struct {
-	*modemtest.Modem
+type Attached struct {
+	*Modem
 	Port string // path of the pty
-	isp  *ISP
+	isp  *lab.ISP
 
 	line *os.File
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
 
-// AddModem makes the provider's network that of an emulated module.
-func (w *World) AddModem(isp *ISP, id string, o modemtest.Options) (*Modem, error) {
-	p, ok := modemtest.ByID(id)
+// Attach makes a provider's network that of an emulated module. The caller
+// closes it.
+func Attach(isp *lab.ISP, id string, o Options) (*Attached, error) {
+	p, ok := ByID(id)
 	if !ok {
 		return nil, fmt.Errorf("no emulated module %q", id)
 	}
-	line, path, err := Pty()
+	line, path, err := lab.Pty()
 	if err != nil {
 		return nil, err
 	}
-	m := &Modem{Port: path, isp: isp, line: line}
-	o.Data = func(s modemtest.DataState) { _ = m.link(s) }
-	m.Modem = modemtest.New(p, o)
+	m := &Attached{Port: path, isp: isp, line: line}
+	o.Data = func(s DataState) { _ = m.link(s) }
+	m.Modem = New(p, o)
 	port := p.Compositions[0].Ports[0].Interface
 	ctx, stop := context.WithCancel(context.Background())
 	m.stop = stop
@@ -51,12 +52,11 @@ func (w *World) AddModem(isp *ISP, id string, o modemtest.Options) (*Modem, erro
 			}
 		}
 	})
-	w.closers = append(w.closers, m)
 	return m, m.link(m.Data())
 }
 
 // link makes the netdev as the module's data plane is.
-func (m *Modem) link(s modemtest.DataState) error {
+func (m *Attached) link(s DataState) error {
 	carrier := m.isp.Restore
 	if !s.Carrier {
 		carrier = m.isp.Cut
@@ -65,7 +65,7 @@ func (m *Modem) link(s modemtest.DataState) error {
 }
 
 // Close ends the module.
-func (m *Modem) Close() error {
+func (m *Attached) Close() error {
 	m.stop()
 	err := m.line.Close()
 	m.done.Wait()
