@@ -198,7 +198,12 @@ func (w *world) dial(ctx context.Context, path string) (tty.Conn, error) {
 		w.lines = append(w.lines, ours)
 		w.mu.Unlock()
 		go func() {
-			if err := w.emu.Serve(w.life, p.Interface, theirs); err != nil {
+			err := w.emu.Serve(w.life, p.Interface, theirs)
+			for errors.Is(err, modemtest.ErrBusy) { // the line that was closed is not down yet
+				time.Sleep(10 * time.Millisecond)
+				err = w.emu.Serve(w.life, p.Interface, theirs)
+			}
+			if err != nil {
 				_ = theirs.Close()
 			}
 		}()
