@@ -117,6 +117,7 @@ func (m *Machine) climb() {
 		m.alarm(m.now.Add(living / 3))
 	default:
 		m.perform(r.trouble, r.next, func(error) {})
+		m.again()
 	}
 }
 
@@ -253,7 +254,7 @@ func (m *Machine) softReset(then func(error)) {
 		}
 		m.pause(radioRest, func() {
 			if m.devices.present {
-				m.lost("reset")
+				m.lost()
 			}
 		})
 	})
@@ -263,7 +264,7 @@ func (m *Machine) softReset(then func(error)) {
 // open the names would move, and some host controllers die of a netdev that is up.
 func (m *Machine) lever(l Lever, r Rung, then func(error)) {
 	waits := m.data.state != dataOff
-	m.lost(r.String())
+	m.lost()
 	pull := func(Reply) {
 		m.pull(l, func(err error) {
 			if err != nil {

@@ -33,7 +33,7 @@ func (m *Machine) Update(s Settings) {
 func (m *Machine) updated() {
 	if m.restart {
 		m.restart = false
-		m.lost("another configuration")
+		m.lost()
 		m.devices = deviceFacts{}
 		m.device = Device{}
 	}

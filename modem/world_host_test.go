@@ -227,14 +227,17 @@ func (h *host) carryOut(a Action) {
 	ms := func(lo, hi int) time.Duration { return time.Duration(lo+h.rng.IntN(hi-lo)) * time.Millisecond }
 	switch a := a.(type) {
 	case Send:
-		h.note("> %s %s", a.Port, a.Command)
+		dull := slices.Contains([]string{"+CEREG?", "+CGPADDR=1", "+CBC", "+CCLK?", "+COPS?", "+CSQ", "+CESQ", `+QENG="servingcell"`, "+CCED=0,1", "+QTEMP"}, a.Command.Text)
+		if !dull {
+			h.note("> %s %s", a.Port, a.Command)
+		}
 		if !h.open[a.Port] || !h.present() {
 			h.later(ms(1, 3), coming{e: Replied{a.ID, Reply{Err: ErrGone}}, own: true})
 			return
 		}
 		lines, err, delay := h.answer(a.Port, a.Command)
-		if err != nil {
-			h.note("< %v", err)
+		if err != nil && (!dull || silent(err)) {
+			h.note("< %s %v", a.Command, err)
 		}
 		h.later(delay, coming{e: Replied{a.ID, Reply{lines, err}}, own: true})
 	case Open:
