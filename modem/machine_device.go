@@ -93,6 +93,7 @@ func (m *Machine) lost() {
 	m.sms = smsFacts{}
 	m.polls = pollFacts{}
 	m.data = dataFacts{}
+	m.epoch++
 	m.devices.settled = false
 	m.devices.came, m.devices.changed = m.now, m.now
 }

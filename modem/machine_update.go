@@ -39,7 +39,8 @@ func (m *Machine) updated() {
 	}
 	if m.anew {
 		m.anew = false
-		m.data.auth, m.data.refused, m.data.pdpType, m.data.missing = false, "", "", nil
+		m.data.auth, m.data.refused, m.data.missing = false, "", nil
+		m.forgetAPN()
 		m.redial()
 	}
 }

@@ -85,6 +85,9 @@ func simModem(t *testing.T, ps Profiles, seed uint64) *host {
 	if d.self {
 		device = air780()
 	}
+	if rng.IntN(2) == 0 {
+		d.given = "cmnet"
+	}
 	set := Settings{Power: true, SIM: SIMSettings{Roaming: true}}
 	if rng.IntN(2) == 0 {
 		d.card.locked, d.card.pin = true, "2580"

@@ -21,7 +21,8 @@ type toy struct {
 	radio            int
 	dialled          bool
 	card             toyCard
-	apn              string
+	apn, given       string // of the context; what the network gives where it is empty
+	writes           int    // of the context
 
 	// the network
 	signal     bool
@@ -132,6 +133,11 @@ func (d *toy) reply(text string) ([]string, error) {
 	if strings.HasPrefix(text, "+CPIN=") {
 		return nil, d.enter(strings.Trim(text[6:], `"`))
 	}
+	if rest, ok := strings.CutPrefix(text, `+CGDCONT=1,"IP","`); ok {
+		d.apn = strings.TrimSuffix(rest, `"`)
+		d.writes++
+		return nil, nil
+	}
 	switch text {
 	case "+CGSN":
 		return []string{"866000000000001"}, nil
@@ -187,6 +193,11 @@ func (d *toy) reply(text string) ([]string, error) {
 		return []string{`+COPS: 0,2,"46000",7`}, nil
 	case "+CGDCONT?":
 		return []string{fmt.Sprintf(`+CGDCONT: 1,"IP","%s"`, d.apn)}, nil
+	case "+CGCONTRDP":
+		if d.given == "" || !d.registered() {
+			return nil, ErrError
+		}
+		return []string{fmt.Sprintf(`+CGCONTRDP: 1,5,"%s.mnc000.mcc460.gprs","","","",""`, d.given)}, nil
 	case "+CGPADDR=1":
 		if d.addr == 0 {
 			return []string{`+CGPADDR: 1,"0.0.0.0"`}, nil
