@@ -88,6 +88,7 @@ func NewMachine(s Settings, profiles Profiles, mem Memory, seed uint64, now time
 	m.mem = mem.clone()
 	m.ladder = loadLadder(m.mem.Modems[""].Ladder, now)
 	m.data.first = true
+	m.want.wake = now
 	m.shown.since = now
 	return m
 }

@@ -64,13 +64,18 @@ func (m *Machine) stageAllowed() bool {
 
 // stopData ends the data plane.
 func (m *Machine) stopData() {
-	if m.data.state == dataOff {
+	if m.data.state == dataOff && !m.inherited() {
 		return
 	}
 	m.do(StopData{})
+	m.data.first = false
 	m.data.state, m.data.context, m.data.bearer, m.data.adopted = dataOff, false, Bearer{}, false
 	m.data.since = m.now
 }
+
+// inherited reports whether a predecessor has left a session that the machine
+// has not yet taken over or ended.
+func (m *Machine) inherited() bool { return m.data.first && m.level.Addr.IsValid() }
 
 // plane chooses how data flows: what the configuration says, else the first of
 // the profile that the device offers.
@@ -191,7 +196,7 @@ func (m *Machine) start(plan DataPlan) {
 func (m *Machine) begin(plan DataPlan) {
 	f := &m.data
 	f.plan, f.state, f.since = plan, dataStarting, m.now
-	f.adopted = f.first && m.level.Addr.IsValid()
+	f.adopted = m.inherited()
 	f.first = false
 	m.do(StartData{Plan: plan})
 }

@@ -123,7 +123,7 @@ func (m *Machine) stageDevice() bool {
 	if limit := f.came.Add(patience); limit.Before(ready) {
 		ready = limit
 	}
-	if m.device.VID == 0 || m.data.first && m.level.Addr.IsValid() {
+	if m.device.VID == 0 || m.inherited() {
 		ready = m.now // a UART has no interfaces, and a session that lives has all of them
 	}
 	if m.alarm(ready) {

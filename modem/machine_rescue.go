@@ -197,6 +197,7 @@ func (m *Machine) adoptLadder(imei string) {
 	}
 	if m.ladder.Ended < old.Ended {
 		m.ladder.Ended, m.ladder.Rung = old.Ended, old.Rung
+		m.ladder.For = old.For
 	}
 	for t, i := range old.At {
 		if _, ok := m.ladder.At[t]; !ok {

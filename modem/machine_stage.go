@@ -53,7 +53,7 @@ func (m *Machine) look() {
 	before := m.want
 	m.want = want{}
 	defer func() {
-		if m.want.state == "" {
+		if m.want.state == "" || m.busy() && m.want.state == before.state {
 			m.want.state, m.want.code, m.want.cause = before.state, before.code, before.cause
 		}
 	}()

@@ -2,6 +2,7 @@ package modem
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -93,7 +94,12 @@ func simModem(t *testing.T, ps Profiles, seed uint64) *host {
 		d.card.locked, d.card.pin = true, "2580"
 		set.SIM.PIN = "2580"
 	}
-	return newHost(rng, d, ps, set, device)
+	h := newHost(rng, d, ps, set, device)
+	if rng.IntN(2) == 0 {
+		h.chaos = 6 * time.Hour
+		h.doom = time.Duration(rng.Int64N(int64(h.chaos)))
+	}
+	return h
 }
 
 // simulate runs one modem for days and returns what the oracle objects to.
@@ -106,7 +112,7 @@ func simulate(t *testing.T, ps Profiles, seed uint64, days int) (complaint strin
 	end := h.abs + time.Duration(days)*24*time.Hour
 	for h.abs < end {
 		h.run(10*time.Minute + time.Duration(h.rng.Int64N(int64(4*time.Hour))))
-		if !h.online() {
+		if !h.until(90*time.Second, h.online) {
 			return "lost without a fault" + h.story(), faults
 		}
 		f := simFaults[h.rng.IntN(len(simFaults))]
@@ -185,7 +191,7 @@ func TestSimulation(t *testing.T) {
 	const perModem = 5
 	total := map[string]int{}
 	for seed := range uint64(max(*simDays/perModem, 1)) {
-		complaint, faults := simulate(t, ps, seed, perModem)
+		complaint, faults := simulate(t, ps, seed+*simSeed, perModem)
 		if complaint != "" {
 			t.Fatal(complaint)
 		}
@@ -193,13 +199,10 @@ func TestSimulation(t *testing.T) {
 			total[f] += n
 		}
 	}
-	for _, f := range slices.Sorted(func(yield func(string) bool) {
-		for f := range total {
-			if !yield(f) {
-				return
-			}
-		}
-	}) {
-		t.Logf("%4d %s", total[f], f)
+	for _, f := range slices.Sorted(maps.Keys(total)) {
+		t.Logf("%5d %s", total[f], f)
+	}
+	if *simDays >= 500 && len(total) < len(simFaults) {
+		t.Errorf("only %d of %d faults came", len(total), len(simFaults))
 	}
 }

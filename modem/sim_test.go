@@ -8,7 +8,10 @@ import (
 	"time"
 )
 
-var simDays = flag.Int("modem.days", 30, "modem-days of the simulation")
+var (
+	simDays = flag.Int("modem.days", 30, "modem-days of the simulation")
+	simSeed = flag.Uint64("modem.seed", 0, "first seed of the simulation")
+)
 
 func toyProfiles(t testing.TB) Profiles {
 	t.Helper()

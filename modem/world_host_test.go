@@ -37,6 +37,9 @@ type host struct {
 	traffic  uint64        // bytes a second while the path is good
 	log      []string
 	quiet    bool
+	chaos    time.Duration // the daemon is killed about so often; 0 never
+	doom     time.Duration
+	crashed  time.Duration // the daemon was killed then, beside a session that lived
 }
 
 // coming is an event that is on its way to the machine.
@@ -51,6 +54,7 @@ const hostBoot = 20 * time.Second
 
 func newHost(rng *rand.Rand, d *toy, profiles Profiles, set Settings, device Device) *host {
 	h := &host{toy: d, rng: rng, set: set, profiles: profiles, device: device, traffic: 20000}
+	d.works = func() bool { return h.good && h.reaches() && h.abs-h.turned > 40*time.Second }
 	h.start()
 	return h
 }
@@ -74,6 +78,10 @@ func (h *host) start() {
 // crash kills the daemon: what it has not written is lost, data flows on.
 func (h *host) crash() {
 	h.note("crash")
+	h.crashed = 0
+	if h.good && h.reaches() && h.m.Status(h.now()).State == Connected {
+		h.crashed = h.abs
+	}
 	h.loseSave()
 	h.start()
 }
@@ -227,7 +235,7 @@ func (h *host) carryOut(a Action) {
 	ms := func(lo, hi int) time.Duration { return time.Duration(lo+h.rng.IntN(hi-lo)) * time.Millisecond }
 	switch a := a.(type) {
 	case Send:
-		dull := slices.Contains([]string{"+CEREG?", "+CGPADDR=1", "+CBC", "+CCLK?", "+COPS?", "+CSQ", "+CESQ", `+QENG="servingcell"`, "+CCED=0,1", "+QTEMP"}, a.Command.Text)
+		dull := slices.Contains([]string{"+CEREG?", "+CGREG?", "+CREG?", "+CGPADDR=1", "+CBC", "+CCLK?", "+COPS?", "+CSQ", "+CESQ", `+QENG="servingcell"`, "+CCED=0,1", "+QTEMP"}, a.Command.Text)
 		if !dull {
 			h.note("> %s %s", a.Port, a.Command)
 		}
@@ -263,16 +271,25 @@ func (h *host) carryOut(a Action) {
 			h.leaseAt = h.abs + ms(500, 1500)
 		}
 	case StopData:
+		h.spoil("the data plane was stopped")
 		h.dataOn, h.lease, h.leaseAt = false, 0, 0
 		h.later(ms(20, 300), coming{e: DataChanged{Cause: DataAsked}, own: true})
 	case Release:
 		h.note("release %s", a.Why)
+		h.spoil("the lease was given up")
 		h.cured(RungRenew)
 		h.lease, h.leaseAt = 0, h.abs+ms(500, 1500)
 	case Pull:
 		h.lever(a)
 	case Tell:
 		h.note("tell %s: %s", a.Kind, a.Text)
+	}
+}
+
+// spoil objects to what a daemon that has just started does to a session that lives.
+func (h *host) spoil(what string) {
+	if h.crashed != 0 && h.abs-h.crashed < 2*time.Minute && h.good && h.reaches() && !h.blocked {
+		h.seen.problems = append(h.seen.problems, what+" after a crash, though it lived")
 	}
 }
 
@@ -286,12 +303,12 @@ func (h *host) lever(a Pull) {
 	}
 	switch a.Lever {
 	case LeverRebind:
-		h.seen.rebinds = append(h.seen.rebinds, h.abs)
+		h.seen.reset(h.toy, &h.seen.rebinds, "USB rebind")
 		h.cured(RungRebind)
 		h.boot(time.Second)
 		h.radio = 1
 	case LeverPower:
-		h.seen.powers = append(h.seen.powers, h.abs)
+		h.seen.reset(h.toy, &h.seen.powers, "power cycle")
 		h.cured(RungPower)
 		h.boot(8*time.Second + time.Duration(h.rng.IntN(10))*time.Second)
 	}
@@ -311,6 +328,12 @@ func (h *host) until(d time.Duration, cond func() bool) bool {
 		}
 		if h.abs >= end {
 			return false
+		}
+		if h.chaos > 0 && h.abs >= h.doom {
+			h.doom = h.abs + time.Duration(h.rng.Int64N(int64(2*h.chaos)))
+			if h.abs > 0 {
+				h.crash()
+			}
 		}
 		h.sleep(end)
 	}

@@ -40,7 +40,9 @@ type toy struct {
 	lame     Rung            // finds no network until this rung; -1 none
 	slow     time.Duration   // answers come so late
 
-	seen toySeen
+	works     func() bool // bytes have arrived for a while
+	lockedOut bool        // no PIN of ours will open the card
+	seen      toySeen
 }
 
 // toyCard is a SIM card.
@@ -62,6 +64,23 @@ type toySeen struct {
 	wrongPINs map[string]int
 	rightPINs int
 	problems  []string
+	found     bool // a network since the last power cycle
+}
+
+// reset counts a reset, and objects to one that interrupts what works or that
+// comes while the card waits for a person.
+func (s *toySeen) reset(d *toy, list *[]time.Duration, what string) {
+	if n := len(*list); n > 0 && what == "power cycle" && !s.found && d.abs-(*list)[n-1] < time.Hour-2*time.Second {
+		s.problems = append(s.problems, "two power cycles within an hour without a network in between")
+	}
+	*list = append(*list, d.abs)
+	switch {
+	case d.works != nil && d.works():
+		s.problems = append(s.problems, what+" while bytes arrive")
+	case d.lockedOut && d.card.in && d.card.locked && !d.card.open:
+		s.problems = append(s.problems, what+" while the card is locked")
+	}
+	s.found = s.found && what != "power cycle"
 }
 
 func newToy(rng *rand.Rand) *toy {
@@ -104,6 +123,7 @@ func (d *toy) live() (next time.Duration) {
 	if d.refuses != nil {
 		d.addr = 0
 	}
+	d.seen.found = d.seen.found || d.registered()
 	if d.attachedAt > d.abs {
 		return d.attachedAt
 	}
@@ -174,12 +194,12 @@ func (d *toy) reply(text string) ([]string, error) {
 		d.radio = 1
 		return nil, nil
 	case "+CFUN=4", "+CFUN=0":
-		d.seen.radio = append(d.seen.radio, d.abs)
+		d.seen.reset(d, &d.seen.radio, "radio cycle")
 		d.radio, d.attachedAt, d.addr, d.dialled = 4, 0, 0, false
 		d.cured(RungRadio)
 		return nil, nil
 	case "+CFUN=1,1", "+RESET", "+CFUN=15":
-		d.seen.soft = append(d.seen.soft, d.abs)
+		d.seen.reset(d, &d.seen.soft, "soft reset")
 		d.cured(RungSoftReset)
 		d.boot(3*time.Second + time.Duration(d.rng.IntN(20))*time.Second)
 		return nil, nil
