@@ -95,7 +95,7 @@ func parseRegistration(line string) (Registration, bool) {
 		return r, false
 	}
 	f, quoted := splitFields(line)
-	if len(f) > 1 && !quoted[1] && len(f[1]) <= 2 {
+	if _, ok := between(f, 0, 0, 5); ok && len(f) > 1 && !quoted[1] && len(f[1]) <= 2 {
 		if _, ok := between(f, 1, 0, int(RegDisaster)); ok {
 			r.Solicited, f = true, f[1:]
 		}

@@ -201,8 +201,11 @@ func localClock(s, zone string) (time.Time, bool) {
 		n[i] = v
 		s = strings.TrimLeft(s[end:], "/,: ")
 	}
-	if n[0] < 100 {
+	switch {
+	case n[0] < 70:
 		n[0] += 2000
+	case n[0] < 100: // 80/01/06: a clock that was never set
+		n[0] += 1900
 	}
 	quarters, err := strconv.Atoi(zone)
 	if zone != "" && (err != nil || quarters < -56 || quarters > 56) {

@@ -1,6 +1,9 @@
 package modem
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Joiner puts the parts of long messages together. What waits for its other
 // parts stays on the card as well, so a restart loses nothing. The zero Joiner is ready.
@@ -37,36 +40,41 @@ func (j *Joiner) Add(now time.Time, slot int, p Part) []Joined {
 	if p.Total <= 1 {
 		return []Joined{{SMS: join([]Part{p}), Slots: []int{slot}}}
 	}
-	w := j.find(p)
-	if w == nil {
+	i := slices.IndexFunc(j.waiting, func(w waiting) bool { return w.is(p) })
+	if i < 0 {
+		i = len(j.waiting)
 		j.waiting = append(j.waiting, waiting{since: now})
-		w = &j.waiting[len(j.waiting)-1]
 	}
-	if !w.has(slot) {
+	w := &j.waiting[i]
+	if !slices.Contains(w.slots, slot) {
 		w.slots = append(w.slots, slot)
 	}
 	if indexSeq(w.parts, p.Seq) < 0 {
 		w.parts = append(w.parts, p)
 	}
+	var list []Joined
 	if len(w.parts) == p.Total {
-		return append(j.take(func(v waiting) bool { return v.is(p) }), j.Expired(now)...)
+		list = append(list, j.take(i))
 	}
-	return j.Expired(now)
+	return append(list, j.Expired(now)...)
 }
 
 // Expired returns the incomplete messages that have waited too long, or are
 // too many. Missing parts show as "…".
 func (j *Joiner) Expired(now time.Time) []Joined {
-	list := j.take(func(w waiting) bool { return now.Sub(w.since) >= maxWait })
-	for len(j.waiting) > maxWaiting || len(j.waiting) > 0 && j.slots() > j.room() {
+	var list []Joined
+	for len(j.waiting) > 0 {
 		oldest := 0
 		for i, w := range j.waiting {
 			if w.since.Before(j.waiting[oldest].since) {
 				oldest = i
 			}
 		}
-		n := 0
-		list = append(list, j.take(func(waiting) bool { n++; return n-1 == oldest })...)
+		late := now.Sub(j.waiting[oldest].since) >= maxWait
+		if !late && len(j.waiting) <= maxWaiting && j.Waiting() <= j.room() {
+			break
+		}
+		list = append(list, j.take(oldest))
 	}
 	return list
 }
@@ -78,10 +86,8 @@ func (j *Joiner) room() int {
 	return maxSlots
 }
 
-// Waiting is the number of parts that wait.
-func (j *Joiner) Waiting() int { return j.slots() }
-
-func (j *Joiner) slots() int {
+// Waiting is the number of parts that wait on the card.
+func (j *Joiner) Waiting() int {
 	n := 0
 	for _, w := range j.waiting {
 		n += len(w.slots)
@@ -89,32 +95,15 @@ func (j *Joiner) slots() int {
 	return n
 }
 
-// take removes the messages that are wanted and returns them joined.
-func (j *Joiner) take(wanted func(waiting) bool) []Joined {
-	var list []Joined
-	var rest []waiting
-	for _, w := range j.waiting {
-		if wanted(w) {
-			list = append(list, Joined{SMS: join(w.parts), Slots: w.slots})
-			continue
-		}
-		rest = append(rest, w)
-	}
-	j.waiting = rest
-	return list
+// take removes a message and joins it.
+func (j *Joiner) take(i int) Joined {
+	w := j.waiting[i]
+	j.waiting = slices.Delete(j.waiting, i, i+1)
+	return Joined{SMS: join(w.parts), Slots: w.slots}
 }
 
-// find returns the message that the part belongs to: another text in the same
-// place is another message with a reference that came round again.
-func (j *Joiner) find(p Part) *waiting {
-	for i := range j.waiting {
-		if w := &j.waiting[i]; w.is(p) {
-			return w
-		}
-	}
-	return nil
-}
-
+// is reports whether the part belongs to the message: another text in the same
+// place is another message, of which the reference came round again.
 func (w waiting) is(p Part) bool {
 	q := w.parts[0]
 	if q.From != p.From || q.Ref != p.Ref || q.Total != p.Total {
@@ -122,13 +111,4 @@ func (w waiting) is(p Part) bool {
 	}
 	i := indexSeq(w.parts, p.Seq)
 	return i < 0 || w.parts[i].same(p)
-}
-
-func (w waiting) has(slot int) bool {
-	for _, s := range w.slots {
-		if s == slot {
-			return true
-		}
-	}
-	return false
 }
