@@ -131,6 +131,7 @@ type Ladder struct {
 	Count  map[Trouble]int  // steps climbed since it was stable
 	Last   [rungCount]int64 // when a rung was climbed last, ns of boot time + 1; 0: never
 	Rung   Rung             // climbed last
+	For    Trouble          // what for: another trouble does not wait until it has settled
 	Ended  int64            // when that was, likewise
 	Dark   bool             // no network has been found since the last power cycle
 	Helped string           // the rung after which the trouble was over
@@ -208,7 +209,7 @@ func (l *Ladder) due(t Trouble, since time.Time, can func(Rung) bool, rng *rand.
 // when returns the time of a step.
 func (l *Ladder) when(t Trouble, grow bool, step climb, since time.Time, rng *rand.Rand) time.Time {
 	from := since
-	if l.Rung >= 0 && l.Ended > 0 {
+	if l.Rung >= 0 && l.Ended > 0 && (l.For == t || l.For == NoTrouble) {
 		from = later(from, unstamp(l.Ended).Add(rungs[l.Rung].settle))
 	}
 	wait := step.after
@@ -248,7 +249,7 @@ func (l *Ladder) allowed(r Rung, now time.Time) bool {
 // climbed notes that a rung was climbed, NoTrouble for the operator's.
 func (l *Ladder) climbed(t Trouble, r Rung, now time.Time) {
 	l.Rung, l.Ended, l.Last[r] = r, stamp(now), stamp(now)
-	l.tried, l.since = t, time.Time{}
+	l.For, l.tried, l.since = t, t, time.Time{}
 	if r == RungPower {
 		l.Dark = true
 	}

@@ -2,6 +2,7 @@ package modem
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -47,6 +48,7 @@ type Machine struct {
 	profile Profile
 	want    want
 	redo    bool
+	epoch   int  // counts the modems that came: what was begun with one is not ended with another
 	restart bool // Update asks for it
 	anew    bool // likewise, of the data call only
 }
@@ -60,6 +62,8 @@ type pending struct {
 	asked bool // by an operator: does not belong to the machine's own work
 	timer bool // only the time is waited for
 	open  bool // of an Open: PortChanged ends it
+	aside bool // goes on beside other work
+	ussd  bool // waits for +CUSD
 	data  bool // waits until the data plane is down: DataChanged ends it
 	keep  bool // outlives a port that closes
 	then  func(Reply)
@@ -84,6 +88,7 @@ func NewMachine(s Settings, profiles Profiles, mem Memory, seed uint64, now time
 	m.mem = mem.clone()
 	m.ladder = loadLadder(m.mem.Modems[""].Ladder, now)
 	m.data.first = true
+	m.want.wake = now
 	m.shown.since = now
 	return m
 }
@@ -193,7 +198,9 @@ func (m *Machine) withdraw(err error) {
 }
 
 // busy reports whether work of the machine is under way.
-func (m *Machine) busy() bool { return len(m.pending) > 0 }
+func (m *Machine) busy() bool {
+	return slices.ContainsFunc(m.pending, func(p pending) bool { return !p.aside })
+}
 
 func (m *Machine) nextID() uint64 {
 	m.id++

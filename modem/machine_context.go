@@ -1,15 +1,6 @@
 package modem
 
-import (
-	"errors"
-	"strings"
-)
-
-// apnCandidate is an APN that may be tried, and where it comes from.
-type apnCandidate struct {
-	access DataAccess
-	origin string
-}
+import "time"
 
 // stageContext has the context in the module as wanted. It is read before it is
 // written: writing it has some modems attach anew.
@@ -18,42 +9,56 @@ func (m *Machine) stageContext() bool {
 	switch {
 	case f.context, f.state != dataOff:
 		return true
-	case f.refused != "" && !f.waitUntil.IsZero():
+	case f.round.After(m.now):
+		m.alarm(f.round)
+		return m.hold(Backoff, CodeAPNRefused, f.cause)
+	case f.refused != "":
 		return m.troubled()
 	case m.ports.none, m.ports.main == "":
 		s := m.access()
 		f.access = DataAccess{APN: s.APN, User: s.User, Password: s.Password, Auth: s.Auth, PDPType: s.PDPType}
-		f.context = true
+		f.origin, f.context = APNConfigured, true
 		return true
 	}
 	m.want.state = Attaching
 	m.text("+CGDCONT?", func(r Reply) {
-		if !silent(r.Err) {
-			m.chooseContext(ParseCGDCONT(r.Lines))
+		if silent(r.Err) {
+			return
 		}
+		defined := ParseCGDCONT(r.Lines)
+		if f.choice != nil {
+			m.writeContext(defined)
+			return
+		}
+		m.text("+CGCONTRDP", func(r Reply) {
+			if silent(r.Err) {
+				return
+			}
+			f.choice = NewAPNChoice(APNInput{
+				Set: m.access(), Card: m.mem.Cards[m.cardKey()], CID: m.profile.CID, Defined: defined,
+				Given: ParseCGCONTRDP(r.Lines), IMSI: m.sim.imsi, ICCID: m.sim.iccid,
+			}, m.now)
+			m.writeContext(defined)
+		})
 	})
 	return false
 }
 
-// chooseContext chooses the APN and writes it where it is another.
-func (m *Machine) chooseContext(have []Context) {
+// writeContext writes the candidate's context where the module has another.
+func (m *Machine) writeContext(defined []Context) {
 	f := &m.data
-	c := m.nextAPN(have)
-	f.access, f.origin = c.access, c.origin
-	if f.pdpType != "" {
-		f.access.PDPType = f.pdpType
+	c := f.choice.Current()
+	f.access, f.origin = c.Access, c.Origin
+	command, differs := c.Context(defined, m.profile.CID)
+	if !differs {
+		f.context = true
+		return
 	}
-	for _, h := range have {
-		if h.CID == m.profile.CID && strings.EqualFold(h.APN, f.access.APN) && h.Type == pdpType(f.access.PDPType) {
-			f.context = true
-			return
-		}
-	}
-	m.text(m.profile.Expand(`+CGDCONT={cid},"{pdp}","{apn}"`, m.values()), func(r Reply) {
+	m.send(command, func(r Reply) {
 		switch {
 		case silent(r.Err):
 		case r.Err != nil:
-			m.refusal(r.Err)
+			m.giveUp(CodePDPRefused, "the modem refuses the APN: "+r.Err.Error())
 		default:
 			f.context = true
 			m.attachAnew()
@@ -64,9 +69,6 @@ func (m *Machine) chooseContext(have []Context) {
 // attachAnew has a changed attach context take effect: on LTE the network is
 // told of it at the attach only.
 func (m *Machine) attachAnew() {
-	if m.set.PLMN != "" {
-		return
-	}
 	m.text("+CGATT=0", func(r Reply) {
 		if silent(r.Err) {
 			return
@@ -75,36 +77,58 @@ func (m *Machine) attachAnew() {
 	})
 }
 
-// nextAPN is the APN to try.
-func (m *Machine) nextAPN(have []Context) apnCandidate {
-	s := m.access()
-	a := DataAccess{APN: s.APN, User: s.User, Password: s.Password, Auth: s.Auth, PDPType: s.PDPType}
-	if s.APN != "" {
-		return apnCandidate{a, "configured"}
-	}
-	for _, h := range have {
-		if h.CID == m.profile.CID && h.APN != "" {
-			a.APN = h.APN
-			return apnCandidate{a, "module"}
-		}
-	}
-	return apnCandidate{a, "network"}
-}
-
-// refusal notes why the network refused the data call.
+// refusal finds out why the network refused the data call, and what follows
+// from it: the next APN or PDP type, or another try later.
 func (m *Machine) refusal(err error) {
-	var e CMEError
-	code, cause := CodePDPRefused, err.Error()
-	if errors.As(err, &e) {
-		switch e.Code {
-		case 132, 133, 134, 148, 127:
-			code = CodeAPNRefused
-		case 129, 149:
-			code = CodeAuth
+	m.text("+CEER", func(r Reply) {
+		if silent(r.Err) {
+			return
 		}
-	}
-	m.giveUp(code, cause)
+		report, _ := ParseCEER(r.Lines)
+		m.refusedFor(err, report)
+	})
 }
 
-// remember notes the APN that has worked.
-func (m *Machine) remember() {}
+func (m *Machine) refusedFor(err error, report CEER) {
+	f := &m.data
+	cause := err.Error()
+	if report.Text != "" {
+		cause += ": " + report.Text
+	}
+	why := JudgeRefusal(err, report)
+	switch {
+	case why.Kind == RefusedAuth:
+		m.giveUp(CodeAuth, cause)
+	case why.Kind == NotRefused || f.choice == nil:
+		m.giveUp(CodePDPRefused, cause)
+	default:
+		m.tell("modem", "the network refuses "+f.access.String()+": "+cause, true, "rung", RungNextAPN.String())
+		wait := f.choice.Refused(m.now, why)
+		f.context, f.cause = false, cause
+		if wait > 0 {
+			f.round = m.now.Add(wait)
+		}
+	}
+}
+
+// remember notes the APN that has worked with this card.
+func (m *Machine) remember() {
+	f := &m.data
+	if f.remembered || f.choice == nil || m.cardKey() == "" || m.level.Path == PathDead {
+		return
+	}
+	f.remembered = true
+	c := m.card()
+	if c.APN == f.access.APN && c.PDPType == f.access.PDPType {
+		return
+	}
+	c.APN, c.PDPType = f.access.APN, f.access.PDPType
+	m.setCard(c)
+	m.note()
+}
+
+// forgetAPN begins the choice anew.
+func (m *Machine) forgetAPN() {
+	f := &m.data
+	f.choice, f.remembered, f.context, f.round = nil, false, false, time.Time{}
+}

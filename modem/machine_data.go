@@ -26,23 +26,23 @@ const (
 
 // dataFacts are about the data call.
 type dataFacts struct {
-	state     dataState
-	plan      DataPlan
-	since     time.Time // of the state
-	first     bool      // the machine has just started: what lives is adopted
-	adopted   bool
-	context   bool // the context is as wanted
-	access    DataAccess
-	origin    string
-	bearer    Bearer // as the modem or the data plane last said
-	refused   Code   // why the network refused it, "" it did not
-	cause     string
-	pdpType   string // tried after a refusal of the type, "" as configured
-	missing   map[DataKind]bool
-	forgotten string    // tells why the call was given up, for the event
-	dialled   time.Time // the last start
-	auth      bool      // refused for good: until the configuration changes
-	waitUntil time.Time // self-dialled: until then an address may come
+	state      dataState
+	plan       DataPlan
+	since      time.Time // of the state
+	first      bool      // the machine has just started: what lives is adopted
+	adopted    bool
+	context    bool // the context is as wanted
+	access     DataAccess
+	origin     APNOrigin
+	choice     *APNChoice
+	round      time.Time // no APN of the round is left until then
+	remembered bool      // the APN that works has been noted
+	bearer     Bearer    // as the modem or the data plane last said
+	refused    Code      // why the network refused it, "" it did not
+	cause      string
+	missing    map[DataKind]bool
+	dialled    time.Time // the last start
+	auth       bool      // refused for good: until the configuration changes
 }
 
 // port is the tty that carries data, "" for none.
@@ -64,13 +64,18 @@ func (m *Machine) stageAllowed() bool {
 
 // stopData ends the data plane.
 func (m *Machine) stopData() {
-	if m.data.state == dataOff {
+	if m.data.state == dataOff && !m.inherited() {
 		return
 	}
 	m.do(StopData{})
+	m.data.first = false
 	m.data.state, m.data.context, m.data.bearer, m.data.adopted = dataOff, false, Bearer{}, false
 	m.data.since = m.now
 }
+
+// inherited reports whether a predecessor has left a session that the machine
+// has not yet taken over or ended.
+func (m *Machine) inherited() bool { return m.data.first && m.level.Addr.IsValid() }
 
 // plane chooses how data flows: what the configuration says, else the first of
 // the profile that the device offers.
@@ -136,7 +141,7 @@ func (m *Machine) stageData() bool {
 		m.giveUp(CodePDPRefused, "the data plane did not come up")
 		return m.troubled()
 	}
-	if f.refused != "" && !f.waitUntil.IsZero() || f.auth {
+	if f.refused != "" {
 		return m.troubled()
 	}
 	plan, ok := m.plane()
@@ -168,7 +173,7 @@ func (m *Machine) troubled() bool {
 // giveUp notes that a start has failed; TroubleRefused has the clock of the next one.
 func (m *Machine) giveUp(code Code, cause string) {
 	m.stopData()
-	m.data.refused, m.data.cause, m.data.waitUntil = code, cause, m.now
+	m.data.refused, m.data.cause = code, cause
 	m.data.auth = code == CodeAuth
 	m.again()
 }
@@ -191,7 +196,7 @@ func (m *Machine) start(plan DataPlan) {
 func (m *Machine) begin(plan DataPlan) {
 	f := &m.data
 	f.plan, f.state, f.since = plan, dataStarting, m.now
-	f.adopted = f.first && m.level.Addr.IsValid()
+	f.adopted = m.inherited()
 	f.first = false
 	m.do(StartData{Plan: plan})
 }

@@ -33,7 +33,7 @@ func (m *Machine) watchDevice() {
 	case !present && f.present:
 		m.device = Device{}
 		*f = deviceFacts{seen: true, left: m.now}
-		m.lost("the modem is not there any more")
+		m.lost()
 	case present && !f.present:
 		*f = deviceFacts{present: true, seen: true, came: m.now, changed: m.now, bound: f.bound}
 		m.device = d
@@ -42,7 +42,7 @@ func (m *Machine) watchDevice() {
 		m.device, f.changed = d, m.now
 		if d.Path != old.Path || d.ID() != old.ID() || m.ports.main != "" && !hasPort(d, m.ports.main) || m.netdevMoved(old, d) {
 			f.came, f.settled = m.now, false
-			m.lost("the modem came back as another device")
+			m.lost()
 		}
 	}
 }
@@ -81,7 +81,7 @@ func (m *Machine) netdevMoved(old, d Device) bool {
 
 // lost forgets everything about a modem that has gone, closes what is open and
 // answers who waits.
-func (m *Machine) lost(why string) {
+func (m *Machine) lost() {
 	m.closePorts()
 	m.stopData()
 	m.withdraw(ErrGone)
@@ -93,7 +93,9 @@ func (m *Machine) lost(why string) {
 	m.sms = smsFacts{}
 	m.polls = pollFacts{}
 	m.data = dataFacts{}
-	_ = why
+	m.epoch++
+	m.devices.settled = false
+	m.devices.came, m.devices.changed = m.now, m.now
 }
 
 // forgetRadio forgets what a radio that restarts loses.
@@ -121,7 +123,7 @@ func (m *Machine) stageDevice() bool {
 	if limit := f.came.Add(patience); limit.Before(ready) {
 		ready = limit
 	}
-	if m.device.VID == 0 || m.data.first && m.level.Addr.IsValid() {
+	if m.device.VID == 0 || m.inherited() {
 		ready = m.now // a UART has no interfaces, and a session that lives has all of them
 	}
 	if m.alarm(ready) {

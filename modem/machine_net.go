@@ -30,13 +30,18 @@ func (m *Machine) stageNetwork() bool {
 		return m.stageRoaming()
 	case m.data.state == dataUp && !f.lost.IsZero() && m.keepLost():
 		return true
-	case m.data.state != dataOff:
+	case m.inherited() && m.keepLost():
+	default:
 		m.stopData()
 	}
 	if f.since.IsZero() {
 		f.since = m.now
 	}
-	if !m.alarm(f.at.Add(searchPoll)) {
+	every := searchPoll
+	if m.now.Sub(f.since) >= noSignalFor {
+		every = searchLong
+	}
+	if !m.alarm(f.at.Add(every)) {
 		m.want.state = Searching
 		m.askNetwork(func() {})
 		return false

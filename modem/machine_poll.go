@@ -256,7 +256,6 @@ func (m *Machine) otherRead(text string, lines []string) {
 
 // heard deals with a URC. None is believed: what it says has changed is asked for.
 func (m *Machine) heard(e Heard) {
-	m.hearDirect(e.URC)
 	switch p := e.URC.Prefix; p {
 	case "+CREG", "+CGREG", "+CEREG", "+C5GREG":
 		m.polls.regURC = true
@@ -273,6 +272,8 @@ func (m *Machine) heard(e Heard) {
 		if !m.sim.ready {
 			m.sim.asked = time.Time{}
 		}
+	case "+CUSD":
+		m.heardUSSD(e.URC.Line)
 	case "+CMTI", "+CDSI", "+CMT":
 		m.sms.dirty = true
 	}

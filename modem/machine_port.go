@@ -13,6 +13,7 @@ const (
 	probeTries   = 3
 	probeTimeout = time.Second
 	checkTimeout = 2 * time.Second // of an AT after a command without answer
+	silentEvery  = 5 * time.Minute // a modem without AT that is not online is probed again
 	maxStrikes   = 3               // unanswered commands until the port is stuck
 )
 
@@ -25,8 +26,9 @@ type portFacts struct {
 	holder      map[string]string
 	error       map[string]string // why it does not open
 	next        int               // which candidate is probed next, over the rounds
-	none        bool              // no port speaks AT; the profile may still be fine without
-	refused     bool              // it is another modem than Match wants
+	none        bool              // no port speaks AT, and the profile is one without
+	noneAt      time.Time
+	refused     bool // it is another modem than Match wants
 	initialised bool
 	looked      bool // for a spare port
 	strikes     int
@@ -58,8 +60,8 @@ func (m *Machine) stagePort() bool {
 	switch {
 	case f.refused:
 		return m.hold(Failed, CodeNotOurs, "")
-	case f.none && m.profile.Silent:
-		return true
+	case f.none:
+		return !m.speakAgain()
 	case f.main == "":
 		return m.probe()
 	case f.strikes > 0:
@@ -93,10 +95,7 @@ func (m *Machine) probe() bool {
 // speechless is the end of probing when no port has answered.
 func (m *Machine) speechless(nothing bool) bool {
 	f := &m.ports
-	if p := m.profiles.WithoutAT(m.profile, m.device); !f.none && p.Silent {
-		m.profile, f.none = p, true
-		m.closePorts()
-		m.again()
+	if m.goSilent(nothing) {
 		return false
 	}
 	code, cause := CodePortStuck, "none of its ports answers"
@@ -110,6 +109,33 @@ func (m *Machine) speechless(nothing bool) bool {
 		cause = f.error[port]
 	}
 	return m.suffer(Probing, code, cause, TroublePort)
+}
+
+// goSilent takes a modem for one without AT: the firmware of a LuatOS user, or
+// a network device only. One that has spoken, or whose family always does, is
+// stuck instead.
+func (m *Machine) goSilent(nothing bool) bool {
+	p := m.profiles.WithoutAT(m.profile, m.device)
+	if !p.Silent || m.ident.IMEI != "" || !nothing && p.ID == netOnly && m.profiles.Known(m.device) {
+		return false
+	}
+	m.profile, m.ports.none, m.ports.noneAt = p, true, m.now
+	m.closePorts()
+	m.again()
+	return true
+}
+
+// speakAgain probes a silent modem once more while it is not online: it may
+// have been stuck at the start.
+func (m *Machine) speakAgain() bool {
+	f := &m.ports
+	if m.level.Addr.IsValid() || len(m.device.Ports) == 0 || m.alarm(f.noneAt.Add(silentEvery)) {
+		return false
+	}
+	f.none, f.next = false, 0
+	m.profile = m.profiles.For(m.device)
+	m.again()
+	return true
 }
 
 // open opens a port and calls then with what came of it.
@@ -311,7 +337,7 @@ func (m *Machine) trySpare(port string) {
 					m.closePort(port)
 					return
 				}
-				m.ports.spare, m.ports.looked = port, true
+				m.ports.spare, m.ports.looked, m.ports.stuck = port, true, time.Time{}
 				m.ports.mark(&m.ports.dead, port, false)
 			})
 		})

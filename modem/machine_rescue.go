@@ -20,6 +20,7 @@ type rescueFacts struct {
 	at      time.Time // when the next rung is due
 	next    Rung
 	any     bool
+	waited  time.Time
 
 	bytes   uint64 // last seen
 	counted bool
@@ -114,9 +115,25 @@ func (m *Machine) climb() {
 	switch {
 	case !r.any || m.alarm(r.at):
 	case rungs[r.next].reset && m.spared():
-		m.alarm(m.now.Add(living / 3))
+		m.wait()
 	default:
 		m.perform(r.trouble, r.next, func(error) {})
+		m.again()
+	}
+}
+
+// wait does what can be done while nothing may be interrupted: a port that is
+// stuck is tried again.
+func (m *Machine) wait() {
+	r := &m.rescue
+	if m.alarm(r.waited.Add(living)) {
+		return
+	}
+	r.waited = m.now
+	m.alarm(m.now.Add(living))
+	if r.trouble == TroublePort {
+		m.act(r.trouble, RungReopen, func(error) {})
+		m.again()
 	}
 }
 
@@ -151,12 +168,15 @@ func (m *Machine) perform(t Trouble, r Rung, then func(error)) {
 	if t != NoTrouble {
 		m.tell("modem", "recovery from "+string(t)+": "+r.String(), true, "rung", r.String(), "cause", string(t))
 	}
+	if r >= RungRedial && !m.data.auth {
+		m.data.refused, m.data.context = "", m.data.context && m.data.state != dataOff
+	}
 	act := func() { m.act(t, r, then) }
 	if rungs[r].every == 0 {
 		act()
 		return
 	}
-	m.want.state, m.want.code = Recovering, CodeRecovering
+	m.want = want{state: Recovering, code: CodeRecovering, cause: r.String() + " for: " + string(t)}
 	m.rescue.rung = r
 	m.saveLadder(act)
 }
@@ -177,6 +197,7 @@ func (m *Machine) adoptLadder(imei string) {
 	}
 	if m.ladder.Ended < old.Ended {
 		m.ladder.Ended, m.ladder.Rung = old.Ended, old.Rung
+		m.ladder.For = old.For
 	}
 	for t, i := range old.At {
 		if _, ok := m.ladder.At[t]; !ok {
@@ -253,7 +274,7 @@ func (m *Machine) softReset(then func(error)) {
 		}
 		m.pause(radioRest, func() {
 			if m.devices.present {
-				m.lost("reset")
+				m.lost()
 			}
 		})
 	})
@@ -263,7 +284,7 @@ func (m *Machine) softReset(then func(error)) {
 // open the names would move, and some host controllers die of a netdev that is up.
 func (m *Machine) lever(l Lever, r Rung, then func(error)) {
 	waits := m.data.state != dataOff
-	m.lost(r.String())
+	m.lost()
 	pull := func(Reply) {
 		m.pull(l, func(err error) {
 			if err != nil {

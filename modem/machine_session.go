@@ -52,7 +52,7 @@ func (m *Machine) dataCame(e DataChanged) {
 		f.adopted, f.first, f.context = true, false, true
 	}
 	f.state, f.since = dataUp, m.now
-	f.refused, f.cause, f.waitUntil = "", "", time.Time{}
+	f.refused, f.cause = "", ""
 	if e.Netdev != "" {
 		f.plan.Netdev = e.Netdev
 	}
@@ -134,7 +134,7 @@ func (m *Machine) bearerGone() {
 // redial stops the data call; the stages start it again.
 func (m *Machine) redial() {
 	f := &m.data
-	f.refused, f.waitUntil, f.context = "", time.Time{}, false
+	f.refused, f.context = "", false
 	if f.state == dataOff {
 		return
 	}

@@ -41,11 +41,13 @@ func (m *Machine) card() CardMemory {
 	return c
 }
 
-func (m *Machine) setCard(c CardMemory) {
+func (m *Machine) setCard(c CardMemory) { m.putCard(m.cardKey(), c) }
+
+func (m *Machine) putCard(key string, c CardMemory) {
 	if m.mem.Cards == nil {
 		m.mem.Cards = map[string]CardMemory{}
 	}
-	m.mem.Cards[m.cardKey()] = c
+	m.mem.Cards[key] = c
 }
 
 // access is what the configuration says for this card.

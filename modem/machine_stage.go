@@ -50,7 +50,13 @@ func (m *Machine) advance() {
 
 // look looks at the stages once, and then at recovery and polls.
 func (m *Machine) look() {
+	before := m.want
 	m.want = want{}
+	defer func() {
+		if m.want.state == "" || m.busy() && m.want.state == before.state {
+			m.want.state, m.want.code, m.want.cause = before.state, before.code, before.cause
+		}
+	}()
 	for _, stage := range stages {
 		if !stage(m) || m.busy() {
 			break

@@ -59,7 +59,7 @@ func (m *Machine) Status(now time.Time) Status {
 		Frozen:       m.data.port() != "" && m.ports.main == "",
 		Manufacturer: m.ident.Manufacturer, Model: m.ident.Model, Revision: m.ident.Revision, IMEI: m.ident.IMEI,
 		IMSI: Masked(m.sim.imsi), ICCID: Masked(m.sim.iccid), SIM: simText(m.sim.state),
-		APN: m.data.access.APN, APNOrigin: m.data.origin, PDPType: pdpType(m.data.access.PDPType),
+		APN: m.data.access.APN, APNOrigin: string(m.data.origin), PDPType: pdpType(m.data.access.PDPType),
 		Signal: m.polls.radio.Signal, Cell: m.polls.radio.Cell, Band: m.polls.radio.Band,
 		Temperature: m.polls.temperature, Supply: m.polls.supply, Clock: m.polls.clock,
 	}

@@ -33,13 +33,14 @@ func (m *Machine) Update(s Settings) {
 func (m *Machine) updated() {
 	if m.restart {
 		m.restart = false
-		m.lost("another configuration")
+		m.lost()
 		m.devices = deviceFacts{}
 		m.device = Device{}
 	}
 	if m.anew {
 		m.anew = false
-		m.data.auth, m.data.refused, m.data.pdpType, m.data.missing = false, "", "", nil
+		m.data.auth, m.data.refused, m.data.missing = false, "", nil
+		m.forgetAPN()
 		m.redial()
 	}
 }
