@@ -163,12 +163,16 @@ func TestFollowsItsFlows(t *testing.T) {
 		say(t, one, "last on wan1")
 		wait(t, "the packet of the second device", f.has("then on wan2"))
 		wait(t, "the first flow goes on", f.has("last on wan1"))
+		again, flow3 := w.socket(1, 5000) // a second session on a device that is listened to already
+		c.Add(flow3)
+		say(t, again, "again on wan1")
+		wait(t, "the second flow of a device", f.has("again on wan1"))
 		s := end()
 		if bytes.Contains(f.bytes(), []byte("NOT OURS")) {
 			t.Error("the packet of another socket is in the file")
 		}
 		// Nobody listens on port 5000: each datagram is answered by an error that quotes it.
-		if s.Packets < 3 || s.Packets > 6 || s.Bytes != len(f.bytes()) || s.Ended != "the reader has gone" || s.Missed != 0 || s.Faults != "" {
+		if s.Packets < 4 || s.Packets > 8 || s.Bytes != len(f.bytes()) || s.Ended != "the reader has gone" || s.Missed != 0 || s.Faults != "" {
 			t.Errorf("summary %+v of a file of %d bytes", s, len(f.bytes()))
 		}
 		c.Add(flow1) // too late: no socket is opened any more
