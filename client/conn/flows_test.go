@@ -96,15 +96,20 @@ func TestOBS02Flows(t *testing.T) {
 func TestOBS02FlowsWhileConnecting(t *testing.T) {
 	s := &server{t: t, addr: silent(t)}
 	st := started(t, s, nil)
+	early, f := &flows{}, &flows{}
+	defer st.Flows(t.Context(), early.add)()
 	st.uplinks("wan")
 	st.state(t, "CONNECTING")
-	f := &flows{}
+	until(t, "a capture that was there before is told of the session", func() bool { return early.count() > 0 })
 	until(t, "the flow of the session that is being made", func() bool { // between bind and connect it has no port
 		defer st.Flows(t.Context(), f.add)()
 		return f.count() > 0
 	})
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if early.list[0] != f.list[0] {
+		t.Errorf("told of %v before it connected, of %v while it did", early.list[0], f.list[0])
+	}
 	if n := f.list[0]; n.Local.Addr() != netip.MustParseAddr("127.0.0.21") || n.Local.Port() == 0 || n.Remote != s.addr {
 		t.Errorf("flow %+v, want our address, a port, and %s", n, s.addr)
 	}

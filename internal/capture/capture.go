@@ -27,9 +27,10 @@ type Capture struct {
 	bounds  pcap.Bounds
 	readers sync.WaitGroup
 
-	once sync.Once     // for the first reason to end
-	end  chan struct{} // closed by then
-	why  string        // set before that
+	begun chan struct{} // closed when the file has its head
+	once  sync.Once     // for the first reason to end
+	end   chan struct{} // closed by then
+	why   string        // set before that
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -40,32 +41,18 @@ type Capture struct {
 	faults []string
 
 	file sync.Mutex // guards what follows; held while the reader is waited for
-	made *pcap.File
+	made *pcap.File // this and the next two are set by Run
 	out  io.Writer
 	push func() error
 	buf  []byte
 	err  error // of out
 }
 
-// Summary is what became of a capture.
-type Summary struct {
-	Packets int    `json:"packets"`
-	Bytes   int    `json:"bytes"`
-	Missed  int    `json:"missed"` // passed the filter and found no room in the kernel
-	Ended   string `json:"ended"`  // why
-	Faults  string `json:"faults,omitempty"`
-}
-
-// New begins a file in out; push sends on what was written to it. Nothing is
-// sent before Run, which therefore says that everything added is captured.
-func New(b pcap.Bounds, out io.Writer, push func() error) (*Capture, error) {
-	made, head := pcap.NewFile(b)
-	c := &Capture{
-		bounds: b, end: make(chan struct{}), made: made, out: out, push: push,
-		flows: map[string][]pcap.Flow{}, taps: map[string]*rawsock.Tap{},
+// New returns a capture; it must be run.
+func New(b pcap.Bounds) *Capture {
+	return &Capture{
+		bounds: b, end: make(chan struct{}), begun: make(chan struct{}), flows: map[string][]pcap.Flow{}, taps: map[string]*rawsock.Tap{},
 	}
-	_, err := out.Write(head)
-	return c, err
 }
 
 // Add captures one more flow: when it returns, its next packet is seen. The
@@ -114,12 +101,14 @@ func (c *Capture) openLocked(device string, filter []bpf.RawInstruction) error {
 	return nil
 }
 
-// Run waits for the end: a bound, the reader's or ctx's. When it returns every
-// socket is closed and every goroutine has ended. The error is that of writing.
-func (c *Capture) Run(ctx context.Context) (Summary, error) {
+// Run makes the file in out until the end: a bound, the reader's or ctx's. push
+// sends on what was written to out. What was added before is in the file from
+// its first byte on. When Run returns every socket is closed and every goroutine
+// has ended. The error is that of writing.
+func (c *Capture) Run(ctx context.Context, out io.Writer, push func() error) (pcap.Summary, error) {
 	limit := time.NewTimer(c.bounds.Time)
 	defer limit.Stop()
-	c.start()
+	c.begin(out, push)
 	select {
 	case <-c.end:
 	case <-limit.C:
@@ -133,21 +122,35 @@ func (c *Capture) Run(ctx context.Context) (Summary, error) {
 		c.missed += t.Missed()
 		_ = t.Close()
 	}
-	s := Summary{Missed: c.missed, Ended: c.why, Faults: strings.Join(c.faults, "; ")}
+	s := pcap.Summary{Missed: c.missed, Ended: c.why, Faults: strings.Join(c.faults, "; ")}
 	c.mu.Unlock()
 	c.readers.Wait()
 	s.Packets, s.Bytes = c.made.Packets, c.made.Bytes
 	return s, c.err
 }
 
-// start sends the head of the file.
-func (c *Capture) start() {
+// begin sends the head of the file.
+func (c *Capture) begin(out io.Writer, push func() error) {
 	c.file.Lock()
 	defer c.file.Unlock()
-	if err := c.push(); err != nil {
+	c.out, c.push = out, push
+	var head []byte
+	c.made, head = pcap.NewFile(c.bounds)
+	c.write(head)
+	close(c.begun)
+}
+
+// write reports whether the reader has it.
+func (c *Capture) write(piece []byte) bool {
+	if len(piece) == 0 {
+		return true
+	}
+	_, err := c.out.Write(piece)
+	if err = errors.Join(err, c.push()); err != nil {
 		c.err = err
 		c.stop("the reader has gone")
 	}
+	return err == nil
 }
 
 func (c *Capture) stop(why string) {
@@ -187,6 +190,11 @@ func (c *Capture) lost(t *rawsock.Tap) {
 
 // take writes one packet; false: there is no more to write.
 func (c *Capture) take(p pcap.Packet) bool {
+	select {
+	case <-c.begun:
+	case <-c.end:
+		return false
+	}
 	c.file.Lock()
 	defer c.file.Unlock()
 	select {
@@ -195,13 +203,9 @@ func (c *Capture) take(p pcap.Packet) bool {
 	default:
 	}
 	piece, full := c.made.Add(c.buf, p)
-	if len(piece) > 0 {
-		c.buf = piece
-		_, err := c.out.Write(piece)
-		if err = errors.Join(err, c.push()); err != nil {
-			c.err = err
-			full = "the reader has gone"
-		}
+	c.buf = piece
+	if !c.write(piece) {
+		return false
 	}
 	if full != "" {
 		c.stop(full)

@@ -97,17 +97,17 @@ func say(t *testing.T, c net.Conn, text string) {
 }
 
 // run runs a capture and returns how to end it.
-func run(t *testing.T, c *capture.Capture) (end func() capture.Summary) {
+func run(t *testing.T, c *capture.Capture, f *file) (end func() pcap.Summary) {
 	ctx, cancel := context.WithCancel(context.Background())
-	got := make(chan capture.Summary, 1)
+	got := make(chan pcap.Summary, 1)
 	go func() {
-		s, err := c.Run(ctx)
+		s, err := c.Run(ctx, f, f.push)
 		if err != nil {
 			t.Errorf("run: %v", err)
 		}
 		got <- s
 	}()
-	return func() capture.Summary {
+	return func() pcap.Summary {
 		cancel()
 		return <-got
 	}
@@ -137,17 +137,14 @@ func TestFollowsItsFlows(t *testing.T) {
 		defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 		before := sockets(t)
 		f := &file{}
-		c, err := capture.New(pcap.Default, f, f.push)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := capture.New(pcap.Default)
 		one, flow1 := w.socket(1, 5000)
 		other, _ := w.socket(1, 5000)
 		c.Add(flow1)
 		if f.sent() != 0 {
 			t.Error("the head was sent before everything was in place")
 		}
-		end := run(t, c)
+		end := run(t, c, f)
 		wait(t, "the head is sent", func() error {
 			if f.sent() < 24 {
 				return errors.New("not yet")
@@ -189,19 +186,16 @@ func TestEndsAtEachBound(t *testing.T) {
 			name  string
 			set   func(*pcap.Bounds)
 			ended string
-			size  func(s capture.Summary) bool
+			size  func(s pcap.Summary) bool
 		}{
-			{"bytes", func(b *pcap.Bounds) { b.Bytes = 1100 }, "1100 bytes", func(s capture.Summary) bool { return s.Bytes <= 1100 && s.Bytes > 600 }},
-			{"packets", func(b *pcap.Bounds) { b.Packets = 3 }, "3 packets", func(s capture.Summary) bool { return s.Packets == 3 }},
-			{"time", func(b *pcap.Bounds) { b.Time = 300 * time.Millisecond }, "300ms have passed", func(s capture.Summary) bool { return true }},
+			{"bytes", func(b *pcap.Bounds) { b.Bytes = 1100 }, "1100 bytes", func(s pcap.Summary) bool { return s.Bytes <= 1100 && s.Bytes > 600 }},
+			{"packets", func(b *pcap.Bounds) { b.Packets = 3 }, "3 packets", func(s pcap.Summary) bool { return s.Packets == 3 }},
+			{"time", func(b *pcap.Bounds) { b.Time = 300 * time.Millisecond }, "300ms have passed", func(s pcap.Summary) bool { return true }},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				b, f := pcap.Default, &file{}
 				tt.set(&b)
-				c, err := capture.New(b, f, f.push)
-				if err != nil {
-					t.Fatal(err)
-				}
+				c := capture.New(b)
 				socket, flow := w.socket(1, 5001)
 				c.Add(flow)
 				stop := make(chan struct{})
@@ -216,7 +210,7 @@ func TestEndsAtEachBound(t *testing.T) {
 						}
 					}
 				})
-				s, err := c.Run(t.Context())
+				s, err := c.Run(t.Context(), f, f.push)
 				close(stop)
 				talking.Wait()
 				if err != nil || !strings.Contains(s.Ended, tt.ended) || !tt.size(s) || s.Bytes != len(f.bytes()) {
@@ -233,14 +227,11 @@ func TestSnaplen(t *testing.T) {
 		w := newWorld(t)
 		b, f := pcap.Default, &file{}
 		b.Snaplen, b.Packets = 64, 1
-		c, err := capture.New(b, f, f.push)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := capture.New(b)
 		socket, flow := w.socket(1, 5002)
 		c.Add(flow)
 		say(t, socket, strings.Repeat("s", 500))
-		if _, err := c.Run(t.Context()); err != nil {
+		if _, err := c.Run(t.Context(), f, f.push); err != nil {
 			t.Fatal(err)
 		}
 		got := f.bytes()
@@ -257,21 +248,19 @@ func TestSlowReaderDoesNotHoldAdd(t *testing.T) {
 		r, pipe := io.Pipe()
 		f := &file{}
 		var once sync.Once
-		c, err := capture.New(pcap.Default, writer(func(p []byte) (n int, err error) {
+		c := capture.New(pcap.Default)
+		out := writer(func(p []byte) (n int, err error) {
 			head := false
 			once.Do(func() { head = true })
 			if head {
 				return f.Write(p)
 			}
 			return pipe.Write(p)
-		}), f.push)
-		if err != nil {
-			t.Fatal(err)
-		}
+		})
 		one, flow := w.socket(1, 5003)
 		c.Add(flow)
 		done := make(chan error, 1)
-		go func() { _, err := c.Run(context.Background()); done <- err }()
+		go func() { _, err := c.Run(context.Background(), out, f.push); done <- err }()
 		say(t, one, "nobody reads this")
 		if _, err := r.Read(make([]byte, 1)); err != nil { // now the writer is within its write
 			t.Fatal(err)
@@ -299,18 +288,15 @@ func TestDevice(t *testing.T) {
 	lab.Run(t, func(t *testing.T) {
 		w := newWorld(t)
 		f := &file{}
-		c, err := capture.New(pcap.Default, f, f.push)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := capture.New(pcap.Default)
 		if err := c.Device("nobody", nil); !errors.Is(err, unix.ENODEV) {
 			t.Errorf("a device that is not there: %v, want ENODEV", err)
 		}
 		if err := c.Device("wan1", pcap.Host(netip.Addr{}, 5005, pcap.Default.Snaplen)); err != nil {
 			t.Fatal(err)
 		}
-		got := make(chan capture.Summary, 1)
-		go func() { s, _ := c.Run(context.Background()); got <- s }()
+		got := make(chan pcap.Summary, 1)
+		go func() { s, _ := c.Run(context.Background(), f, f.push); got <- s }()
 		good, _ := w.socket(1, 5005)
 		bad, _ := w.socket(1, 5006)
 		say(t, bad, "another port")

@@ -66,3 +66,27 @@ func (f *File) Add(buf []byte, p Packet) (piece []byte, full string) {
 	}
 	return piece, full
 }
+
+// Summary is what became of a capture.
+type Summary struct {
+	Packets int    `json:"packets"` // below 0: not known
+	Bytes   int    `json:"bytes"`
+	Missed  int    `json:"missed"`           // passed the filter and found no room in the kernel
+	Ended   string `json:"ended"`            // why
+	Faults  string `json:"faults,omitempty"` // devices that could not be listened to
+}
+
+// Text is the summary for a person.
+func (s Summary) Text() string {
+	text := fmt.Sprintf("%d bytes; it ended because %s", s.Bytes, s.Ended)
+	if s.Packets >= 0 {
+		text = fmt.Sprintf("%d packets, ", s.Packets) + text
+	}
+	if s.Missed > 0 {
+		text += fmt.Sprintf("; %d packets found no room", s.Missed)
+	}
+	if s.Faults != "" {
+		text += "; " + s.Faults
+	}
+	return text
+}
