@@ -71,8 +71,9 @@ func (s Sleeper) Suspend(d time.Duration) (slept time.Duration, err error) {
 		now = Now
 	}
 	began := now()
-	err = write(s.state(), "mem") // returns when the machine is awake again
-	slept = now().Sub(began)
+	if err = write(s.state(), "mem"); err == nil { // it is awake again
+		slept = now().Sub(began)
+	}
 	return slept, errors.Join(err, write(s.alarm(), "0")) // it may have been woken earlier
 }
 
