@@ -50,8 +50,11 @@ func (e *Engine) clientHealth(now time.Time) (list []note) {
 			add("server-down", "error", name, n.Err)
 		}
 	}
+	if s := e.clients.sleep; s.cannot != "" {
+		add("suspend-impossible", "warning", "", s.cannot)
+	}
 	if w := e.clients.watch; w != nil {
-		if s := w.ladder.Status(now); s.Silence > w.cfg.Timeout+w.cfg.Grace {
+		if s := w.ladder.Status(now); w.alarm(now) {
 			text := fmt.Sprintf("nothing was received or confirmed for %s; last step: %s, next: %s", s.Silence.Round(time.Second), s.Last, s.Next)
 			if s.Blocked != "" {
 				text += "; " + s.Blocked

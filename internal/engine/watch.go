@@ -136,3 +136,8 @@ func (e *Engine) watchTurn(now time.Time) time.Time {
 	}
 	return next
 }
+
+// alarm reports whether nobody fed the network watchdog for too long.
+func (w *watch) alarm(now time.Time) bool {
+	return w != nil && w.ladder.Status(now).Silence > w.cfg.Timeout+w.cfg.Grace
+}
