@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -136,18 +137,11 @@ func (s *Server) SetNetwork(n Network) {
 	}
 }
 
-// Run serves until ctx ends.
+// Run serves until ctx ends. A panic comes out; Run can be called again.
 func (s *Server) Run(ctx context.Context) error {
 	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
 		began := time.Now()
-		on, n, cancel := s.enter(ctx)
-		var err error
-		if n.usable() {
-			err = s.serve(on, n)
-		}
-		changed := on.Err() != nil
-		cancel()
-		s.leave(n, err)
+		n, changed := s.turn(ctx)
 		if changed || time.Since(began) > maxPause {
 			pause = firstPause
 		}
@@ -158,6 +152,21 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// turn serves on the network as it is now, until it breaks or changes.
+func (s *Server) turn(ctx context.Context) (n Network, changed bool) {
+	on, n, cancel := s.enter(ctx)
+	err := errPanic
+	defer func() {
+		cancel()
+		s.leave(n, err)
+	}()
+	err = s.serve(on, n)
+	return n, on.Err() != nil
+}
+
+// errPanic is what status says until the task is started again.
+var errPanic = errors.New("an error of this program; it is started again")
 
 // Pauses between two tries to listen. LuatOS waits 5 s.
 const (
@@ -204,7 +213,10 @@ func (s *Server) wait(ctx context.Context, n Network, d time.Duration) {
 }
 
 func (s *Server) serve(ctx context.Context, n Network) error {
-	if s.cfg.Kind == client.UDP {
+	switch {
+	case !n.usable():
+		return nil
+	case s.cfg.Kind == client.UDP:
 		return s.serveUDP(ctx, n)
 	}
 	return s.serveTCP(ctx, n)
