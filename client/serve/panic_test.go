@@ -35,8 +35,7 @@ func panicOnce(t *testing.T, kind client.Kind) {
 	calm := r.dial(t, "tcp")
 	expect(t, calm, "TCP server is UP!")
 
-	var broken atomic.Bool
-	broken.Store(true)
+	var broken atomic.Bool // from when it listens until the panic
 	step := func() {
 		if broken.Swap(false) {
 			panic("boom")
@@ -76,6 +75,7 @@ func panicOnce(t *testing.T, kind client.Kind) {
 		}
 	}
 	wait("it listens", func() bool { return shaky.Status().Listening == other })
+	broken.Store(true)
 
 	c, err := r.lan.Dial(string(kind), other, 5*time.Second)
 	if err != nil {

@@ -98,11 +98,12 @@ type Server struct {
 
 // Status is how a server is doing.
 type Status struct {
-	Listening string // address, "" if it does not
-	Err       string // why not
-	Refused   uint64 // clients too many
-	In, Out   uint64 // messages received; sent and confirmed
-	Failed    uint64 // messages with another result
+	Listening string    // address, "" if it does not
+	Since     time.Time // when it began to listen the last time, zero if it never did
+	Err       string    // why not
+	Refused   uint64    // clients too many
+	In, Out   uint64    // messages received; sent and confirmed
+	Failed    uint64    // messages with another result
 	Clients   []ClientStatus
 }
 
@@ -223,8 +224,9 @@ func (s *Server) serve(ctx context.Context, n Network) error {
 }
 
 func (s *Server) listening(addr string) {
+	now := s.cfg.Now() // not under the lock: a panic of it must not keep that
 	s.mu.Lock()
-	s.state.Listening, s.state.Err = addr, ""
+	s.state.Listening, s.state.Since, s.state.Err = addr, now, ""
 	s.mu.Unlock()
 	s.cfg.Log.Info("server listens", "addr", addr)
 }
