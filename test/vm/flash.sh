@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 export PATH=$PATH:/usr/sbin:/sbin GOTOOLCHAIN=auto
 w=$(mktemp -d)
 trap 'rm -rf "$w"' EXIT
-cuts=${CUTS:-3} seed=${1:-$RANDOM}
+cuts=${CUTS:-2} seed=${1:-$RANDOM}
 vm_possible "the queue on real flash" || exit 77
 
 CGO_ENABLED=0 ${GO:-go} build -o "$w/flash" "$here/flash" || exit 1
