@@ -131,6 +131,9 @@ func (e *Engine) watchTurn(now time.Time) time.Time {
 		return now // what was decided here takes effect in the next turn
 	}
 	next := w.ladder.Next()
+	if w.hard != nil {
+		next = sooner(now.Add(w.hard.Every()), next)
+	}
 	if w.bounce != "" {
 		next = sooner(next, w.back)
 	}
