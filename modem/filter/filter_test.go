@@ -54,6 +54,7 @@ func TestWhoseLine(t *testing.T) {
 		{"PIN accepted before OK", "> AT+CPIN=\"1234\"\n< +CPIN: READY\n< OK", "OK", "+CPIN: READY"},
 		{"PIN read", "> AT+CPIN?\n< +CPIN: READY\n< OK", " +CPIN: READY|OK", ""},
 		{"identity", "> ATI\n< Quectel\n< +GCAP: +CGSM\n< +CREG: 1\n< OK", " Quectel| +GCAP: +CGSM|OK", "+CREG: 1"},
+		{"identity before what is late", "> ATI\n< +EEMLTESVC: 1, 2\n< Air780E\n< OK", " Air780E|OK", "+EEMLTESVC: 1, 2"},
 		{"list of commands", "> AT+CLAC\n< +CREG\n< +CSQ: x\n< OK", " +CREG| +CSQ: x|OK", ""},
 		{"no CONNECT where none is due", "> AT+CSQ\n< CONNECT\n< NO CARRIER\n< OK", " CONNECT|OK", "NO CARRIER"},
 		{"dial refused", "> ATD*99#\n< NO CARRIER", "NO CARRIER", ""},

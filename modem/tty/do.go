@@ -126,7 +126,7 @@ func (p *Port) run(j *job) {
 			err = nil // it went because it does what it was told
 		}
 	case errors.Is(err, modem.ErrTimeout):
-		p.wire.change((*filterState).Unsure)
+		p.wire.unsure(false)
 		p.wire.trace.note("no answer to " + c.String())
 	case err == nil && c.Name() == "+CGSN" && imei(lines) != "":
 		p.imei = imei(lines)

@@ -34,6 +34,7 @@ func TestResync(t *testing.T) {
 		{"only its OK is late", delayed(1200*time.Millisecond, "\r\nOK\r\n"), nil, nil},
 		{"it looks like the first probe's", delayed(1500*time.Millisecond, known["AT+CGSN"]), nil, nil},
 		{"an error is late", delayed(1500*time.Millisecond, "\r\nERROR\r\n"), nil, nil},
+		{"everything is late for a while", delayed(5*time.Second, "\r\n+SLOW: 1\r\n\r\nOK\r\n"), map[string]string{"AT+CGSN": "slow"}, nil},
 		{"too late", delayed(20*time.Second, "\r\nOK\r\n"), nil, modem.ErrUnsynced},
 		{"noise", delayed(1200*time.Millisecond, strings.Repeat("\x01\x80%&\r\n", 500)), nil, nil},
 		{"half a line", delayed(1200*time.Millisecond, "\r\n+SLO"), nil, nil},
@@ -51,6 +52,10 @@ func TestResync(t *testing.T) {
 					if line == "AT+SLOW" {
 						tt.slow(p)
 					} else if a, ok := tt.with[line]; ok {
+						if a == "slow" {
+							time.Sleep(5 * time.Second)
+							a = known[line]
+						}
 						p.say(a)
 					} else {
 						p.say(known[line])
