@@ -16,6 +16,7 @@ const (
 type radioFacts struct {
 	known, on bool
 	mode      bool // the USB mode has been looked at
+	unchanged bool // the mode is another one, and was written before
 	selected  bool // RAT, bands, PLMN and slot are as configured
 }
 
@@ -34,6 +35,7 @@ func (m *Machine) stageMode() bool {
 		switch {
 		case r.Err != nil || !known || now == m.set.USBMode:
 		case tried:
+			m.radio.unchanged = true
 			m.tell("modem", CodeModeSwitch.Sentence(), true, "mode", now)
 		default:
 			m.setMode(value)
