@@ -75,7 +75,7 @@ func (m *Machine) stagePort() bool {
 func (m *Machine) probe() bool {
 	f := &m.ports
 	list := m.candidates()
-	if len(list) == 0 && m.data.state == dataUp && m.data.port() != "" {
+	if len(list) == 0 && m.data.port() != "" {
 		return true // its only port carries data: status is frozen
 	}
 	m.want.state = Probing

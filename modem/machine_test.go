@@ -460,9 +460,6 @@ func TestOnePortPPP(t *testing.T) {
 	if !s.Frozen || h.open["/dev/ttyS1"] {
 		t.Errorf("%+v", s)
 	}
-	if h.lease = h.addr; h.lease == 0 {
-		h.lease = 9
-	}
 	h.is(t, time.Minute, Connected, "")
 	n := len(h.seen.commands)
 	h.run(time.Hour)

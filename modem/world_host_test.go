@@ -296,6 +296,9 @@ func (h *host) carryOut(a Action) {
 			return
 		}
 		h.later(ms(20, 200), coming{e: DataChanged{Up: true, Netdev: a.Plan.Netdev}, own: true})
+		if a.Plan.Kind == DataPPP {
+			h.dialled = true
+		}
 		if !h.dataOn {
 			h.dataOn = true
 			h.leaseAt = h.abs + ms(500, 1500)
