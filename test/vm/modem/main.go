@@ -40,7 +40,7 @@ func main() {
 		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], s.name) {
 			continue
 		}
-		j.say("== " + s.name)
+		j.say("== %s", s.name)
 		s.run(j)
 	}
 	if j.fails > 0 {
