@@ -260,6 +260,7 @@ func replug(j *judge) {
 	if !j.ok("made", err) {
 		return
 	}
+	j.ok("nothing is there", w.wants()) // the watcher has its socket
 	before := descriptors()
 	paths := map[string]bool{}
 	for i := range 20 {

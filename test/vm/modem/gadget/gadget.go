@@ -68,7 +68,7 @@ type Dummy int
 func (d Dummy) Attach(path string) error { return write(path, fmt.Sprintf("dummy_udc.%d", int(d))) }
 
 // Detach writes an empty line.
-func (d Dummy) Detach(path string) error { return write(path, "\n") }
+func (d Dummy) Detach(path string) error { return write(path, "") }
 
 // Virtual is usbip-vudc's only port, over usbip on the loopback.
 type Virtual struct{}
@@ -128,7 +128,10 @@ func New(name string, s Spec, udc UDC) (*Gadget, error) {
 	for i, f := range s.Functions {
 		errs = append(errs, g.add(f, i))
 	}
-	return g, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, errors.Join(err, g.Remove())
+	}
+	return g, nil
 }
 
 func (g *Gadget) add(f Function, i int) error {
@@ -189,7 +192,7 @@ func (g *Gadget) functions(attribute string) (list []string) {
 // Remove unplugs the gadget for good.
 func (g *Gadget) Remove() error {
 	_ = g.Unplug()
-	_ = write(filepath.Join(g.dir, "UDC"), "\n")
+	_ = write(filepath.Join(g.dir, "UDC"), "")
 	links, _ := filepath.Glob(filepath.Join(g.dir, "configs/c.1/*.*"))
 	functions, _ := filepath.Glob(filepath.Join(g.dir, "functions/*"))
 	var errs []error
@@ -207,7 +210,7 @@ func write(path, value string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(value)
+	_, err = f.WriteString(value + "\n") // a write of nothing would be none
 	return errors.Join(err, f.Close())
 }
 
