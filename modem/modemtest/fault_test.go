@@ -454,6 +454,14 @@ var faultScenes = map[string]struct {
 			o.Errorf("lease %v", d.Lease)
 		}
 	}},
+	"dhcp-early": {"quectel-qc", func(o *on) {
+		o.m.Deactivate(true)
+		o.fault("dhcp-early")
+		o.dhcp(DHCPGood)
+		if o.last().Up {
+			o.Error("up")
+		}
+	}},
 	"dhcp-nak": {"quectel-qc", func(o *on) { o.fault("dhcp-nak"); o.dhcp(DHCPNAK) }},
 
 	"ppp-no-connect":  {"generic-ppp", func(o *on) { o.fault("ppp-no-connect"); o.h.want("ATD*99***1#", "NO CARRIER") }},
