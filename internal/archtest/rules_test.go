@@ -39,6 +39,7 @@ var rooms = map[string]kind{
 	"client/hub":          helper,
 	"internal/serial":     helper,
 	"modem":               pure,
+	"modem/filter":        pure,
 	"modem/tty":           helper,
 	"modem/usb":           helper,
 	"modem/data":          helper,

@@ -18,6 +18,10 @@ func busy(path string) error {
 	return fmt.Errorf("serial port %s: %w", path, ErrBusy)
 }
 
+// Holders lists the other processes that have the device at path open, as
+// Port.Holders does.
+func Holders(path string) []string { return holders(path) }
+
 // holders lists the other processes that have the device at path open:
 // "minicom (pid 812)". Those of other users are seen by root only.
 func holders(path string) []string {

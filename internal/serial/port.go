@@ -21,6 +21,7 @@ type Port struct {
 	file  *os.File // non-blocking, in Go's poller, so that deadlines work
 	cfg   Config
 	notes []string
+	other []string // who has it open as well
 }
 
 // Open opens the port and sets the line. It does not wait for a carrier.
@@ -82,7 +83,8 @@ func (p *Port) claim(fd int) error {
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
 		return busy(p.cfg.Path)
 	}
-	for _, h := range holders(p.cfg.Path) {
+	p.other = holders(p.cfg.Path)
+	for _, h := range p.other {
 		p.notes = append(p.notes, fmt.Sprintf("%s has the port open as well: each would get a part of the bytes", h))
 	}
 	if pseudo(fd) {
@@ -132,6 +134,14 @@ func (p *Port) setLine(fd int) error {
 
 // Notes are what a person should know about the open port: sentences.
 func (p *Port) Notes() []string { return p.notes }
+
+// Holders are the other processes that had the port open when it was opened:
+// "minicom (pid 812)".
+func (p *Port) Holders() []string { return p.other }
+
+// Detach hands the open descriptor over, with its line settings and its lock.
+// The port must not be used any more, not even closed.
+func (p *Port) Detach() *os.File { return p.file }
 
 // Read returns what has arrived, at least one byte. ErrGone is for ever.
 func (p *Port) Read(b []byte) (int, error) {
