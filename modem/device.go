@@ -2,6 +2,7 @@ package modem
 
 import (
 	"fmt"
+	"slices"
 
 	"luatnetd/netif"
 )
@@ -54,4 +55,10 @@ func (d Device) ID() string {
 		return "uart"
 	}
 	return fmt.Sprintf("%04x:%04x", d.VID, d.PID)
+}
+
+// Equal reports whether d and o are the same device with the same parts.
+func (d Device) Equal(o Device) bool {
+	return d.Path == o.Path && d.VID == o.VID && d.PID == o.PID && d.Manufacturer == o.Manufacturer && d.Product == o.Product && d.Serial == o.Serial &&
+		slices.Equal(d.Ports, o.Ports) && slices.Equal(d.Nets, o.Nets) && slices.Equal(d.Control, o.Control) && slices.Equal(d.Interfaces, o.Interfaces)
 }

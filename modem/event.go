@@ -2,6 +2,7 @@ package modem
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -50,9 +51,12 @@ type PortChanged struct {
 	Binary bool   // it emits what is no text: a DIAG, log or NMEA port
 }
 
-// DataChanged says what became of a data plane.
+// DataChanged says what became of a data plane. One that comes up without a
+// StartData is one that was found alive: then Kind is set, and Port for PPP.
 type DataChanged struct {
 	Up      bool
+	Kind    DataKind
+	Port    string
 	Netdev  string // "ppp0", "usb0"
 	Bearer  Bearer // addresses, where the plane gives them (PPP, QMI, MBIM); else zero
 	Cause   DataCause
@@ -65,6 +69,11 @@ type Bearer struct {
 	Addr6           netip.Prefix
 	DNS             []netip.Addr
 	MTU             int
+}
+
+// Equal reports whether a and b give the same.
+func (a Bearer) Equal(b Bearer) bool {
+	return a.Addr4 == b.Addr4 && a.Gateway4 == b.Gateway4 && a.Addr6 == b.Addr6 && a.MTU == b.MTU && slices.Equal(a.DNS, b.DNS)
 }
 
 // DataCause is why a data plane ended.

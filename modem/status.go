@@ -1,6 +1,9 @@
 package modem
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // State is where the machine is. The order is that of a start.
 type State string
@@ -77,16 +80,25 @@ type Cell struct {
 // Memory is what a modem's machine must remember over power cuts. It is kept
 // as JSON and holds no secret: PINs as salted hashes, cards by a hash of their ICCID.
 type Memory struct {
-	Cards  map[string]CardMemory
-	Modems map[string]ModemMemory // by IMEI
+	Cards  map[string]CardMemory  // by CardKey
+	Modems map[string]ModemMemory // by IMEI; "" while it is not known
+	Flight bool                   // flight mode was asked for
+}
+
+// clone copies the memory: what Save was given does not change any more.
+func (mem Memory) clone() Memory {
+	mem.Cards, mem.Modems = maps.Clone(mem.Cards), maps.Clone(mem.Modems)
+	return mem
 }
 
 // CardMemory is what is known of a card.
 type CardMemory struct {
 	Salt      string
-	Trying    string // hash of a PIN whose fate is unknown: never sent again
-	Proved    string // hash of the PIN that was right
-	APN       string // that has worked
+	Trying    string   // hash of a PIN whose fate is unknown, noted before it was sent
+	Tries     int      // the card's counter when Trying was noted, -1: it could not be read
+	Refused   []string // hashes of PINs that the card refused: never sent again
+	Proved    string   // hash of the PIN that was right
+	APN       string   // that has worked
 	PDPType   string
 	Delivered []string  // hashes of the SMS that were stored last
 	At        time.Time // wall clock, for a person
@@ -95,5 +107,6 @@ type CardMemory struct {
 // ModemMemory is what is known of a module.
 type ModemMemory struct {
 	ModeTried string // usb_mode that was written once
+	Selected  string // hash of the RAT, bands and slot that were written
 	Ladder    []byte // where on the ladder, see Ladder.Saved
 }

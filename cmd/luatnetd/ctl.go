@@ -47,7 +47,7 @@ func newCtl() *cobra.Command {
 		f.post("reload", "Read the configuration file again"),
 		f.updown("uplink", "Close an uplink, open it again, or renew its lease"),
 		f.updown("lan", "Close a LAN, or open it again"),
-		f.connections(), f.connection(), f.ports(), f.servers(), f.queue(), f.send(), f.receive(), f.oneshot(), f.time(),
+		f.connections(), f.connection(), f.ports(), f.servers(), f.queue(), f.send(), f.receive(), f.oneshot(), f.time(), f.modem(),
 		f.version(),
 	)
 	return cmd

@@ -24,6 +24,7 @@ func TestCodesAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	codes := append(constantsOf(list, "HealthCode"), queueCodes(list)...)
+	codes = append(codes, modemCodes(list)...)
 	for _, s := range config.Scopes() {
 		codes = append(codes, s.Scope.Code())
 	}
@@ -52,6 +53,23 @@ func queueCodes(list []*packages.Package) (values []string) {
 		}
 		for _, name := range p.Types.Scope().Names() {
 			if c, ok := p.Types.Scope().Lookup(name).(*types.Const); ok && strings.HasPrefix(name, "Health") {
+				values = append(values, constant.StringVal(c.Val()))
+			}
+		}
+	}
+	return values
+}
+
+// modemCodes lists the constants of modem.Code, of another room that does not
+// know the status document.
+func modemCodes(list []*packages.Package) (values []string) {
+	for _, p := range list {
+		if p.PkgPath != module+"modem" {
+			continue
+		}
+		for _, name := range p.Types.Scope().Names() {
+			c, ok := p.Types.Scope().Lookup(name).(*types.Const)
+			if ok && types.TypeString(c.Type(), nil) == module+"modem.Code" {
 				values = append(values, constant.StringVal(c.Val()))
 			}
 		}

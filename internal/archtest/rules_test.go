@@ -44,6 +44,7 @@ var rooms = map[string]kind{
 	"modem/usb":           helper,
 	"modem/data":          helper,
 	"modem/drive":         effect,
+	"modem/gen":           wiring,
 	"modem/modemtest":     lab,
 	"internal/config":     pure,
 	"internal/config/gen": wiring,

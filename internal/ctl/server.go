@@ -68,6 +68,7 @@ type Backend struct {
 	Events func(after uint64) []status.Event
 	Do     func(ctx context.Context, c Command) (Reply, error)
 	Clients
+	Modems
 }
 
 // Server listens on a Unix socket.
@@ -165,6 +166,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /v1/probe/{name}", s.do(verb(Probe)))
 	mux.HandleFunc("POST /v1/reload", s.do(verb(Reload)))
 	s.clientRoutes(mux)
+	s.modemRoutes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, &Error{Status: http.StatusNotFound, Message: "there is no " + r.Method + " " + r.URL.Path, Hint: "docs/api.md lists the requests"})
 	})

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 
+	"luatnetd/internal/config"
 	"luatnetd/netif"
 	"luatnetd/netif/dhcp"
 )
@@ -49,4 +50,8 @@ func hostname(configured string) string {
 		return ""
 	}
 	return name
+}
+
+func staticLease(c config.Uplink) *netif.Lease {
+	return &netif.Lease{Addr: c.Address, Gateway: c.Gateway, DNS: append([]netip.AddrPort(nil), c.DNS...)}
 }

@@ -28,7 +28,7 @@ func (e *Engine) runClient(u *uplink) {
 	if u.client != nil && u.clientDevice != u.device {
 		e.closeClient(u, false)
 	}
-	if u.cfg.Mode != config.ModeDHCP || u.device == "" {
+	if u.cfg.Mode != config.ModeDHCP || u.device == "" || !u.modem.wantsDHCP() {
 		return
 	}
 	if u.client == nil {

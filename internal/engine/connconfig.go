@@ -68,5 +68,7 @@ func policyOfConnection(c config.Connection) client.Policy {
 
 // placeholders are what registrations and heartbeats may name.
 func (e *Engine) placeholders() map[string]string {
-	return map[string]string{"sn": host.SerialNumber(), "ver": e.opt.Version}
+	values := map[string]string{"sn": host.SerialNumber(), "ver": e.opt.Version}
+	e.modemValues(values)
+	return values
 }

@@ -118,6 +118,10 @@ func (e *Engine) handle(ev any) {
 		e.connectionChanged(ev)
 	case happened:
 		e.record(ev.level, ev.kind, ev.text, ev.attrs...)
+	case modemEvent:
+		e.modemSaid(ev)
+	case devicesEvent:
+		e.plugged(ev)
 	case timeEvent:
 		e.timeChanged(ev)
 	case released:

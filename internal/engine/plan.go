@@ -77,7 +77,7 @@ func (e *Engine) firewall() router.Firewall {
 func (u *uplink) forRouter() router.Uplink {
 	r := router.Uplink{
 		Name: u.cfg.Name, Index: u.index, Device: u.device, Present: u.present, Down: u.down,
-		External: u.cfg.Mode == config.ModeExternal, MTU: u.cfg.MTU,
+		External: u.cfg.Mode == config.ModeExternal || u.modem.external(), MTU: u.cfg.MTU,
 	}
 	if u.lease != nil {
 		r.Lease = *u.lease

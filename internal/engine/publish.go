@@ -63,6 +63,7 @@ func (e *Engine) publish(now time.Time) {
 		}
 	}
 	d.Health = append(d.Health, e.clientHealth(now)...)
+	d.Health = append(d.Health, e.modemHealth()...)
 	d.SortHealth()
 	e.doc.Store(d)
 }

@@ -84,9 +84,11 @@ func (e *Engine) adjust() {
 	for _, old := range e.uplinks {
 		if !slices.Contains(uplinks, old) {
 			e.closeClient(old, true)
+			old.modem.end()
 		}
 	}
 	e.uplinks = uplinks
+	e.adjustModems()
 	var lans []*lan
 	for _, c := range e.cfg.LANs {
 		l := &lan{cfg: c}
@@ -119,7 +121,7 @@ func (e *Engine) configure(u *uplink, c config.Uplink) {
 	if !reflect.DeepEqual(old.Check, c.Check) || old.Metered != c.Metered {
 		u.monitor.SetPolicy(e.now(), policyOf(c))
 	}
-	same := old.Mode == c.Mode && old.ClientID == c.ClientID && old.Hostname == c.Hostname && old.Device == c.Device && old.Match == c.Match
+	same := old.Mode == c.Mode && old.ClientID == c.ClientID && old.Hostname == c.Hostname && old.Device == c.Device && old.Match == c.Match && (old.Driven() == c.Driven())
 	if same || old.Name == "" {
 		return
 	}

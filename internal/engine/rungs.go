@@ -42,6 +42,8 @@ func (e *Engine) climb(w *watch, now time.Time, a client.Action) {
 		if u := e.byName(e.decision.Active); u != nil && !u.down {
 			w.bounce, w.back = u.cfg.Name, now.Add(bouncePause)
 		}
+	case client.RungModem:
+		e.resetModem()
 	case client.RungRestart:
 		e.restart = true
 	case client.RungReboot:

@@ -14,6 +14,7 @@ import (
 	"luatnetd/internal/status"
 	"luatnetd/internal/store"
 	"luatnetd/internal/task"
+	"luatnetd/modem/usb"
 	"luatnetd/netif/probe"
 	"luatnetd/netif/rtnl"
 	"luatnetd/router"
@@ -33,6 +34,7 @@ func start(opt Options) (*Engine, error) {
 		inbox: make(chan any, 64), seenOut: make(chan []byte, 1), started: host.Now(), namesStale: true,
 	}
 	e.clients.view.Store(&clientView{})
+	e.modems.imeis, e.modems.levers = map[string]string{}, usb.NewLevers(sysfs, host.Sysfs{}.Write)
 	if err := os.MkdirAll(opt.RunDir, 0o755); err != nil {
 		return nil, fmt.Errorf("runtime directory: %w", err)
 	}
@@ -119,6 +121,8 @@ func (e *Engine) spawn(ctx context.Context) {
 		Socket: e.cfg.Control.Socket, Group: e.cfg.Control.Group, Log: e.log,
 		Backend: ctl.Backend{Status: e.doc.Load, Follow: e.journal.Follow, Events: e.events, Do: e.do, Clients: ctl.Clients{
 			Connections: e.connectionList, Ports: e.portList, Servers: e.serverList, Trace: e.connectionTrace, Queue: e.queueStatus, Send: e.send, Receive: e.receive, Shoot: e.shoot, Time: e.clockStatus,
+		}, Modems: ctl.Modems{
+			List: e.modemList, Ask: e.askModem, Lease: e.leaseModem, SMS: e.modemSMS, Forget: e.forgetSMS, Export: e.exportModem,
 		}},
 	}
 	e.tasks.Go(ctx, "control socket", server.Run)

@@ -3,10 +3,10 @@ package engine
 import (
 	"context"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"luatnetd/internal/config"
+	"luatnetd/internal/host"
 	"luatnetd/netif"
 	"luatnetd/netif/dhcp"
 	"luatnetd/netif/health"
@@ -34,6 +34,9 @@ type uplink struct {
 	inherits     bool   // a predecessor left its address, and the DHCP client has not said a word yet
 	down         bool   // closed by the operator
 	state        health.State
+	modem        *modemPart // nil: a device that is there by itself
+	power        *host.PowerSwitch
+	supplied     *bool // what the supply was told last
 }
 
 // observe brings the levels of every uplink up to date.
@@ -44,14 +47,21 @@ func (e *Engine) observe(now time.Time) {
 }
 
 func (e *Engine) sense(u *uplink, now time.Time) {
-	u.device = e.resolve(u.cfg)
+	if u.modem != nil {
+		e.senseModem(u)
+	} else {
+		u.device = e.resolve(u.cfg)
+	}
 	u.link, u.present = e.snap.LinkByName(u.device)
 	u.down = e.override.downUplinks[u.cfg.Name] || e.clients.watch.bounced(u.cfg.Name)
+	e.supply(u)
 	e.runClient(u)
-	switch u.cfg.Mode {
-	case config.ModeStatic:
+	switch {
+	case u.modem != nil:
+		e.modemLease(u)
+	case u.cfg.Mode == config.ModeStatic:
 		e.setLease(u, staticLease(u.cfg), "")
-	case config.ModeExternal:
+	case u.cfg.Mode == config.ModeExternal:
 		e.setLease(u, netif.ExternalLease(e.snap, u.link.Index, router.Protocol), "its owner took it away")
 	}
 	level := health.Level{
@@ -134,8 +144,4 @@ func (e *Engine) byName(name string) *uplink {
 		}
 	}
 	return nil
-}
-
-func staticLease(c config.Uplink) *netif.Lease {
-	return &netif.Lease{Addr: c.Address, Gateway: c.Gateway, DNS: append([]netip.AddrPort(nil), c.DNS...)}
 }

@@ -120,6 +120,7 @@ func (e *Engine) watchTurn(now time.Time) time.Time {
 	in := client.LadderInput{}
 	for _, u := range e.uplinks {
 		in.Verified = in.Verified || u.monitor.Verdict().Verified
+		in.Modem = in.Modem || u.modem != nil
 	}
 	if a, ok := w.ladder.Step(now, in); ok {
 		e.saveLadder(now, a.Durable)

@@ -65,3 +65,14 @@ func Nameservers() (list []netip.AddrPort) {
 	}
 	return list
 }
+
+// Received returns how many bytes a network device has ever received; false
+// means that there is no such device.
+func Received(netdev string) (uint64, bool) {
+	b, err := os.ReadFile("/sys/class/net/" + netdev + "/statistics/rx_bytes")
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
+	return n, err == nil
+}

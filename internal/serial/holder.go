@@ -12,19 +12,15 @@ import (
 
 // busy is ErrBusy with the name of who has the port, as far as we may look.
 func busy(path string) error {
-	if who := holders(path); len(who) > 0 {
+	if who := Holders(path); len(who) > 0 {
 		return fmt.Errorf("serial port %s: %w: %s (stop it or give it another port)", path, ErrBusy, strings.Join(who, ", "))
 	}
 	return fmt.Errorf("serial port %s: %w", path, ErrBusy)
 }
 
-// Holders lists the other processes that have the device at path open, as
-// Port.Holders does.
-func Holders(path string) []string { return holders(path) }
-
-// holders lists the other processes that have the device at path open:
+// Holders lists the other processes that have the device at path open:
 // "minicom (pid 812)". Those of other users are seen by root only.
-func holders(path string) []string {
+func Holders(path string) []string {
 	var want unix.Stat_t
 	if unix.Stat(path, &want) != nil {
 		return nil

@@ -83,7 +83,7 @@ func (p *Port) claim(fd int) error {
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
 		return busy(p.cfg.Path)
 	}
-	p.other = holders(p.cfg.Path)
+	p.other = Holders(p.cfg.Path)
 	for _, h := range p.other {
 		p.notes = append(p.notes, fmt.Sprintf("%s has the port open as well: each would get a part of the bytes", h))
 	}

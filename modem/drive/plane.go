@@ -1,0 +1,174 @@
+package drive
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"luatnetd/modem"
+	"luatnetd/modem/data"
+	"luatnetd/modem/tty"
+)
+
+// plane is the data plane that the machine wants.
+type plane struct {
+	plan modem.DataPlan
+	data data.Plane
+	link Link
+	stop context.CancelFunc // of its start
+}
+
+// changed is what a plane says of itself; an old plane is not listened to.
+type changed struct {
+	plane *plane
+	modem.DataChanged
+}
+
+// stopLimit bounds the end of a data plane.
+const stopLimit = 30 * time.Second
+
+// startData adopts the session that an earlier process left, or starts one.
+func (d *Driver) startData(ctx context.Context, plan modem.DataPlan) {
+	if d.plane != nil {
+		d.stopData(ctx)
+	}
+	made, err := d.cfg.Plane(plan)
+	if err != nil {
+		d.beside(ctx, func() any { return modem.DataChanged{Netdev: plan.Netdev, Cause: causeOf(err), Message: err.Error()} })
+		return
+	}
+	inner, stop := context.WithCancel(ctx)
+	p := &plane{plan: plan, data: made, stop: stop}
+	free := d.closing[plan.Port]
+	d.plane = p
+	d.work.Add(2)
+	go func() {
+		defer d.work.Done()
+		if err := d.bringUp(inner, p, free); err != nil {
+			d.post(ctx, changed{p, modem.DataChanged{Netdev: plan.Netdev, Cause: causeOf(err), Message: err.Error()}})
+			stop()
+		}
+	}()
+	go func() {
+		defer d.work.Done()
+		for {
+			select {
+			case c, ok := <-p.data.Changes():
+				if !ok {
+					return
+				}
+				d.post(ctx, changed{p, c})
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+}
+
+// bringUp starts the plane; a PPP port is dialled first.
+func (d *Driver) bringUp(ctx context.Context, p *plane, free <-chan struct{}) error {
+	if p.data.Adopt(ctx) {
+		return nil
+	}
+	if p.plan.Kind != modem.DataPPP {
+		return p.data.Start(ctx, nil)
+	}
+	wait(free)
+	line, err := d.dial(ctx, p.plan)
+	if err != nil {
+		return err
+	}
+	defer line.Close()
+	return p.data.Start(ctx, line)
+}
+
+// dialError says that a call did not come about.
+type dialError struct{ error }
+
+func (e dialError) Unwrap() error { return e.error }
+
+// dial opens the plan's port, dials, and takes the tty out of our hands.
+func (d *Driver) dial(ctx context.Context, plan modem.DataPlan) (*os.File, error) {
+	t, err := d.openTTY(ctx, plan.Port)
+	if err != nil {
+		return nil, err
+	}
+	if r := t.Do(ctx, plan.Dial); r.Err != nil {
+		_ = t.Close()
+		return nil, dialError{r.Err}
+	}
+	conn, _, err := t.Detach() // nothing is lost of a tty
+	if err != nil {
+		return nil, err
+	}
+	return d.cfg.Terminal(conn)
+}
+
+// terminal is the file that pppd gets.
+func terminal(conn tty.Conn) (*os.File, error) {
+	if file, ok := conn.(*os.File); ok {
+		return file, nil
+	}
+	return nil, errors.Join(errors.New("the port is no terminal: pppd cannot use it"), conn.Close())
+}
+
+func causeOf(err error) modem.DataCause {
+	if errors.As(err, new(dialError)) {
+		return modem.DataConnect
+	}
+	return data.Cause(err)
+}
+
+// stopData ends the session.
+func (d *Driver) stopData(ctx context.Context) {
+	p := d.plane
+	if p == nil {
+		d.beside(ctx, func() any { return modem.DataChanged{Cause: modem.DataAsked} })
+		return
+	}
+	p.stop()
+	d.work.Add(1)
+	go func() {
+		defer d.work.Done()
+		limited, cancel := context.WithTimeout(ctx, stopLimit)
+		defer cancel()
+		if err := p.data.Stop(limited); err != nil {
+			d.post(ctx, changed{p, modem.DataChanged{Netdev: p.plan.Netdev, Cause: modem.DataDeadline, Message: err.Error()}})
+		}
+	}()
+}
+
+// end stops the plane and hears it out.
+func (p *plane) end(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- p.data.Stop(ctx) }()
+	for {
+		select {
+		case <-p.data.Changes():
+		case err := <-done:
+			return err
+		}
+	}
+}
+
+// planeChanged keeps the link in step with what the plane says.
+func (d *Driver) planeChanged(c changed) (modem.Event, bool) {
+	if c.plane != d.plane {
+		return nil, false
+	}
+	if !c.Up {
+		d.plane = nil
+		return c.DataChanged, true
+	}
+	c.plane.link = Link{Netdev: c.Netdev, Up: true, External: c.plane.plan.Kind == modem.DataPPP, Bearer: c.Bearer}
+	return c.DataChanged, true
+}
+
+// linkNow is what the engine may use.
+func (d *Driver) linkNow() Link {
+	if d.plane == nil {
+		return Link{}
+	}
+	return d.plane.link
+}
