@@ -29,7 +29,7 @@ func (e *Engine) startModem(u *uplink) {
 	power := powerOf(cfg.Switch, cfg.PowerOff)
 	env := data.Env{Dir: filepath.Join(e.opt.RunDir, "modem"), Name: name, Write: host.Sysfs{}.Write}
 	d := drive.New(drive.Config{
-		Settings: cfg.Settings, Profiles: e.modems.profiles, Dir: e.stateDir, Now: e.now, Log: e.log.With("uplink", name),
+		Settings: cfg.Settings, Profiles: e.modems.profiles, Dir: e.stateDir, RunDir: e.opt.RunDir, Now: e.now, Log: e.log.With("uplink", name),
 		Seed:  uint64(time.Now().UnixNano()),
 		Plane: func(plan modem.DataPlan) (data.Plane, error) { return data.New(plan, env) },
 		Pull: func(ctx context.Context, l modem.Lever, dev *modem.Device) error {

@@ -74,7 +74,7 @@ func newWorld(t *testing.T, id string, o modemtest.Options, set modem.Settings) 
 		set.SIM.PDPType, set.SIM.Roaming = "IP", true
 	}
 	w.cfg = Config{
-		Settings: set, Profiles: profiles, Seed: 1, Dir: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Settings: set, Profiles: profiles, Seed: 1, Dir: t.TempDir(), RunDir: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Dial: w.dial, Plane: w.plane, Pull: w.pull, Terminal: func(c tty.Conn) (*os.File, error) { return nil, nil },
 		Received: func(string) (uint64, bool) { w.mu.Lock(); defer w.mu.Unlock(); return w.bytes, true },
 	}
