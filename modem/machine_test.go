@@ -20,7 +20,7 @@ func world(t *testing.T, self bool, set Settings) *host {
 		device = air780()
 	}
 	set.SIM.Roaming = true
-	return newHost(rng, d, toyProfiles(t), set, device)
+	return newHost(rng, d, simProfiles(t), set, device)
 }
 
 // up makes one that is online and quiet.
