@@ -60,7 +60,9 @@ func (m *Machine) stageCard() bool {
 	case m.ports.none, m.ports.main == "", f.ready:
 		return true
 	case f.asked.IsZero() || !m.alarm(f.asked.Add(m.simPeriod())):
-		m.want.state = SIMWait
+		if f.asked.IsZero() {
+			m.want.state = SIMWait
+		}
 		m.askCard()
 		return false
 	}

@@ -48,6 +48,7 @@ type host struct {
 	missing  map[DataKind]bool // programs
 	uart     bool
 	kept     []SMS
+	handed   int           // messages given to the store
 	badStore bool          // the store refuses
 	crashed  time.Duration // the daemon was killed then, beside a session that lived
 }
@@ -320,6 +321,7 @@ func (h *host) carryOut(a Action) {
 		}
 		h.answers[a.ID] = a
 	case Received:
+		h.handed++
 		err := error(nil)
 		if h.badStore {
 			err = ErrError
