@@ -15,3 +15,5 @@ none() { echo "not run: USB modems, for want of $*"; exit 77; }
 
 CGO_ENABLED=0 ${GO:-go} build -o "$w/modem" "$here/modem"
 "$here/run.sh" -V -t 400 -T 600 "$w/modem" -- "$@"
+# The unit that is shipped, under systemd: pppd inside of its locks.
+[ $# -gt 0 ] || "$here/run.sh" -S -V -t 200 -T 400 "$w/modem" "$here/../../packaging/systemd/luatnetd.service" -- unit

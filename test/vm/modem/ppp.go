@@ -209,7 +209,7 @@ func stops(j *judge, start starter) {
 	j.ok("stopped: no default route was made", err)
 	argv, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pppd()))
 	log, errLog := os.ReadFile(filepath.Join(pppEnv.Dir, "gp.ppp.log"))
-	if err = errors.Join(err, errLog); err == nil && strings.Contains(string(argv)+string(log), "nter") {
+	if err = errors.Join(err, errLog); err == nil && strings.Contains(string(argv)+string(log), `nter\2`) {
 		err = fmt.Errorf("%q\n%s", argv, log)
 	}
 	j.ok("stopped: no password in ps, nor in the log", err)
@@ -273,11 +273,11 @@ func outlives(j *judge, g *gadget.Gadget, tty string) {
 	j.ok("killed: stopped", errors.Join(p.Stop(ctx), ended(p, modem.DataAsked)))
 }
 
-// daemon is what outlives kills.
+// daemon is what outlives kills and unit restarts: it adopts, or else starts.
 func daemon(tty string) {
 	port, err := os.OpenFile(tty, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	p, errNew := data.New(pppPlan, pppEnv)
-	if err = errors.Join(err, errNew); err == nil {
+	if err = errors.Join(err, errNew); err == nil && !p.Adopt(context.Background()) {
 		err = p.Start(context.Background(), port)
 	}
 	if err == nil {
@@ -295,7 +295,7 @@ func daemon(tty string) {
 func ends(j *judge, start starter) {
 	if p, c := start("hung up", pppPlan); p != nil {
 		j.ok("hung up: up", up(p))
-		_ = exec.Command("sh", "-c", "kill $(ip netns pids "+network+")").Run()
+		_ = c.far.Process.Signal(syscall.SIGTERM) // not its charshunt, which carries the last words
 		j.ok("hung up: as the peer's end", ended(p, modem.DataPeer))
 		c.hangUp()
 	}
