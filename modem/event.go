@@ -111,11 +111,11 @@ func (Asked) event()       {}
 
 // Request is what an operator may ask for; the answer comes as an Answer with its ID.
 type Request struct {
-	ID      uint64
-	Kind    RequestKind
-	Text    string // +CMGS text, USSD code, AT command, reset's kind
-	To      string // telephone number
-	Timeout time.Duration
+	ID      uint64        `json:"-"`
+	Kind    RequestKind   `json:"kind"`
+	Text    string        `json:"text,omitempty"` // +CMGS text, USSD code, AT command, reset's kind
+	To      string        `json:"to,omitempty"`   // telephone number
+	Timeout time.Duration `json:"timeout"`        // ns
 }
 
 // RequestKind names a request: the words of "ctl modem".

@@ -2,8 +2,8 @@ package modem
 
 import "time"
 
-// shown is what was shown last.
-type shown struct {
+// shownFacts are what was shown last.
+type shownFacts struct {
 	state      State
 	code       Code
 	since      time.Time
@@ -65,7 +65,7 @@ func (m *Machine) Status(now time.Time) Status {
 	}
 	if m.rescue.trouble != NoTrouble && m.rescue.any && m.rescue.at.After(now) {
 		s.Next = m.rescue.at
-	} else if m.want.wake.After(now) {
+	} else if code != "" && m.want.wake.After(now) { // else it is the next poll
 		s.Next = m.want.wake
 	}
 	if m.ladder.progress() > 0 {

@@ -31,50 +31,62 @@ const (
 
 // Status is one modem for people. It holds no secret: IMSI and ICCID are masked.
 type Status struct {
-	State   State
-	Code    string // health code, "" while all is well
-	Cause   string // a sentence
-	Since   time.Time
-	Next    time.Time // of the next try; zero: waits for something
-	Tries   int
-	Rung    string // of the ladder, "" while it is not climbed
-	Helped  string // which rung helped the last time
-	Profile string
-	Device  string // "2c7c:0125 at usb1/1-2"
-	Ports   []string
-	Data    DataKind
-	Netdev  string
-	Frozen  bool // the only port carries data: what follows is old
+	State   State     `json:"state"`
+	Code    string    `json:"code,omitempty"`  // health code, "" while all is well
+	Cause   string    `json:"cause,omitempty"` // a sentence
+	Since   time.Time `json:"since"`
+	Next    time.Time `json:"next,omitzero"` // of the next try; zero: waits for something
+	Tries   int       `json:"tries"`
+	Rung    string    `json:"rung,omitempty"`   // of the ladder, "" while it is not climbed
+	Helped  string    `json:"helped,omitempty"` // which rung helped the last time
+	Profile string    `json:"profile"`
+	Device  string    `json:"device"` // "2c7c:0125 at usb1/1-2"
+	Ports   []string  `json:"ports"`
+	Data    DataKind  `json:"data"`
+	Netdev  string    `json:"netdev"`
+	Frozen  bool      `json:"frozen"` // the only port carries data: what follows is old
 
-	Manufacturer, Model, Revision, IMEI string
-	IMSI, ICCID                         string // masked
-	SIM                                 string // "READY", "SIM PIN", …
-	APN, APNOrigin                      string
-	PDPType                             string
-	Addr                                string
-	Registration                        string // "home", "roaming", "searching", "denied (cause 11)", …
-	Roaming                             bool
-	Operator, PLMN, RAT, Band           string
-	Signal                              Signal
-	Cell                                Cell
-	Temperature                         *float64 // degrees Celsius
-	Supply                              int      // mV, 0 unknown
-	Clock                               string   // of the network, "" unknown
+	Manufacturer string   `json:"manufacturer"`
+	Model        string   `json:"model"`
+	Revision     string   `json:"revision"`
+	IMEI         string   `json:"imei"`
+	IMSI         string   `json:"imsi"`  // masked
+	ICCID        string   `json:"iccid"` // masked
+	SIM          string   `json:"sim"`   // "READY", "SIM PIN", …
+	APN          string   `json:"apn"`
+	APNOrigin    string   `json:"apn_origin"`
+	PDPType      string   `json:"pdp_type"`
+	Addr         string   `json:"address"`
+	Registration string   `json:"registration"` // "home", "roaming", "searching", "denied (cause 11)", …
+	Roaming      bool     `json:"roaming"`
+	Operator     string   `json:"operator"`
+	PLMN         string   `json:"plmn"`
+	RAT          string   `json:"rat"`
+	Band         string   `json:"band"`
+	Signal       Signal   `json:"signal"`
+	Cell         Cell     `json:"cell"`
+	Temperature  *float64 `json:"temperature_c,omitempty"` // degrees Celsius
+	Supply       int      `json:"supply_mv,omitempty"`     // mV, 0 unknown
+	Clock        string   `json:"clock,omitempty"`         // of the network, "" unknown
 }
 
 // Signal is the radio's quality; nil is unknown.
 type Signal struct {
-	CSQ        *int     // 0 to 31
-	RSSI, RSRP *int     // dBm
-	RSRQ, SINR *float64 // dB
-	Bars       int      // 0 to 5
-	At         time.Time
+	CSQ  *int      `json:"csq,omitempty"` // 0 to 31
+	RSSI *int      `json:"rssi_dbm,omitempty"`
+	RSRP *int      `json:"rsrp_dbm,omitempty"`
+	RSRQ *float64  `json:"rsrq_db,omitempty"`
+	SINR *float64  `json:"sinr_db,omitempty"`
+	Bars int       `json:"bars"` // 0 to 5
+	At   time.Time `json:"at,omitzero"`
 }
 
 // Cell is the serving cell; zero is unknown.
 type Cell struct {
-	EARFCN, PCI int
-	TAC, ID     string // hex
+	EARFCN int    `json:"earfcn"`
+	PCI    int    `json:"pci"`
+	TAC    string `json:"tac"` // hex
+	ID     string `json:"id"`  // hex
 }
 
 // Memory is what a modem's machine must remember over power cuts. It is kept

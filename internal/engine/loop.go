@@ -124,6 +124,10 @@ func (e *Engine) handle(ev any) {
 		e.plugged(ev)
 	case timeEvent:
 		e.timeChanged(ev)
+	case reported:
+		e.sleepAfter(ev)
+	case woken:
+		e.woke(ev)
 	case released:
 		e.releases--
 	case command:

@@ -164,9 +164,9 @@ func (e *erratic) answer(p *peer, line string) {
 		time.Sleep(time.Duration(e.intN(int(e.late))))
 	}
 	switch {
-	case e.happens() && e.happens():
+	case e.happensTwice():
 		return
-	case e.happens() && e.happens():
+	case e.happensTwice():
 		text = strings.Repeat("\xff\x00", e.intN(50)) + text
 	case e.happens():
 		text = "\r\n+CREG: 2\r\n" + text + "\r\n+CGEV: NW DETACH\r\n"
@@ -179,6 +179,8 @@ func (e *erratic) answer(p *peer, line string) {
 }
 
 func (e *erratic) happens() bool { return float64(e.intN(1000)) < 1000*e.bad }
+
+func (e *erratic) happensTwice() bool { return float64(e.intN(1000)) < 1000*e.bad*e.bad }
 
 // intN is locked: after a port was opened anew the last answer may still be on its way.
 func (e *erratic) intN(n int) int {
