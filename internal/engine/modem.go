@@ -21,6 +21,7 @@ type modemPart struct {
 	device *modem.Device // given to it, nil while there is none
 	path   string        // of device
 	link   drive.Link    // as of this turn
+	cycle  time.Time     // until when its netdev is down, to come up again
 }
 
 // startModem starts the driver of an uplink's modem.
@@ -94,7 +95,7 @@ func (e *Engine) senseModem(u *uplink) {
 	p := u.modem
 	p.link = p.driver.Link()
 	u.device = p.link.Netdev
-	out := drive.Outside{Enabled: !u.down, Device: p.device, Path: pathOf(u)}
+	out := drive.Outside{Enabled: !e.closed(u), Device: p.device, Path: pathOf(u)}
 	if u.lease != nil {
 		out.Lease = u.lease.Addr
 	}
