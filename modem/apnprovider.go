@@ -1,9 +1,6 @@
 package modem
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	_ "embed"
 	"slices"
 	"strings"
@@ -37,14 +34,16 @@ func ProviderAPNs(imsi, iccid string) []DataAccess {
 // providersOf reads the table anew each time: it is needed once for a card, and
 // thirty kilobytes need not stay in memory.
 func providersOf(plmn string) []DataAccess {
-	r, err := gzip.NewReader(bytes.NewReader(providersGZ))
+	table, err := unpacked(providersGZ)
 	if err != nil {
 		return nil // a test reads the table
 	}
 	var list []DataAccess
-	s := bufio.NewScanner(r)
-	for s.Scan() && len(list) < maxPerOperator {
-		f := strings.Split(s.Text(), "|")
+	for line := range strings.Lines(string(table)) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), "|")
+		if len(list) == maxPerOperator {
+			break
+		}
 		if len(f) == 5 && slices.Contains(strings.Fields(f[0]), plmn) {
 			list = append(list, DataAccess{APN: f[1], User: f[2], Password: f[3], Auth: f[4]})
 		}
@@ -58,15 +57,10 @@ func plmnOfICCID(iccid string) string {
 	if len(iccid) < 6 || iccid[:4] != "8986" {
 		return ""
 	}
-	switch iccid[4:6] {
-	case "00", "02", "04", "07", "08", "13":
-		return "46000"
-	case "01", "06", "09":
-		return "46001"
-	case "03", "05", "11", "12":
-		return "46011"
-	case "15":
-		return "46015"
+	for _, list := range []string{"46000 00 02 04 07 08 13 ", "46001 01 06 09 ", "46011 03 05 11 12 ", "46015 15 "} {
+		if listed(list, iccid[4:6]) {
+			return list[:5]
+		}
 	}
 	return ""
 }
