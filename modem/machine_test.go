@@ -179,10 +179,18 @@ func TestAdoption(t *testing.T) {
 // The card is pulled, and comes back: nothing but +CPIN? is done, and a radio
 // cycle every ten minutes.
 func TestCardPulled(t *testing.T) {
-	h := up(t, false, Settings{Power: true})
-	h.card.in = false
-	h.pop("+CPIN: NOT READY")
-	h.is(t, time.Minute, SIMWait, CodeSIMMissing)
+	for _, told := range []bool{true, false} {
+		h := up(t, false, Settings{Power: true})
+		h.card.in = false
+		if told {
+			h.pop("+CPIN: NOT READY")
+		}
+		h.is(t, 2*time.Minute, SIMWait, CodeSIMMissing)
+		cardBack(t, h)
+	}
+}
+
+func cardBack(t *testing.T, h *host) {
 	h.run(3 * time.Hour)
 	if len(h.seen.soft)+len(h.seen.powers)+len(h.seen.rebinds) > 0 {
 		t.Error("reset for a missing card")
@@ -206,6 +214,7 @@ func TestLocks(t *testing.T) {
 		{"no PIN configured", func(h *host) { h.card.locked, h.card.pin = true, "1234" }, CodePINNeeded},
 		{"PUK", func(h *host) { h.card.locked, h.card.tries = true, 0 }, CodePUK},
 		{"two tries", func(h *host) { h.card.locked, h.card.pin, h.card.tries, h.set.SIM.PIN = true, "1234", 2, "1234" }, CodePINTries},
+		{"the disk refuses", func(h *host) { h.card.locked, h.card.pin, h.set.SIM.PIN, h.badDisk = true, "1234", "1234", true }, CodeMemory},
 		{"network lock", func(h *host) { h.says = map[string][]string{"+CPIN?": {"+CPIN: PH-NET PIN"}} }, CodeSIMLocked},
 	} {
 		h := world(t, false, Settings{Power: true})
