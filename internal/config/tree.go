@@ -92,7 +92,7 @@ func (n *node) path() string {
 	var parts []string
 	for ; n != nil; n = n.parent {
 		switch {
-		case n.key == "":
+		case n.key == "" && (n.parent == nil || n.parent.kind == kindArray): // the file, an entry
 		case only(strings.ToLower(n.key), "_-"):
 			parts = append(parts, n.key)
 		default:

@@ -94,6 +94,8 @@ func TestGPPIN(t *testing.T) {
 	}
 	b.write(with("1234"))
 	b.reload()
+	b.modemIs(60*time.Second, modem.Failed, modem.CodePINTries) // two are left, and a person may be mistaken again
+	b.want(0, "", "modem", "sim", "unlock")
 	b.modemIs(60*time.Second, modem.Connected, "")
 	said := b.Daemon.Output()
 	for _, args := range [][]string{{"modem"}, {"modem", "--json"}, {"modem", "export"}, {"events"}, {"status", "--json"}} {
