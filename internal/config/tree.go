@@ -93,7 +93,7 @@ func (n *node) path() string {
 	for ; n != nil; n = n.parent {
 		switch {
 		case n.key == "" && (n.parent == nil || n.parent.kind == kindArray): // the file, an entry
-		case only(strings.ToLower(n.key), "_-"):
+		case n.key != "" && only(strings.ToLower(n.key), "_-"):
 			parts = append(parts, n.key)
 		default:
 			parts = append(parts, quote(n.key))
