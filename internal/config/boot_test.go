@@ -285,7 +285,8 @@ func mustHold(t *testing.T, c *Config) {
 	t.Helper()
 	names := map[string]bool{"": true, "router": true}
 	for _, u := range c.Uplinks {
-		if names[u.Name] || !validName(u.Name) || (u.Device == "") == u.Match.IsZero() || u.Mode == "" || (u.Mode == ModeStatic) != u.Address.IsValid() || u.Address.IsValid() && !u.Gateway.IsValid() {
+		named := (u.Device == "") != u.Match.IsZero() || u.Driven() && u.Match.IsZero()
+		if names[u.Name] || !validName(u.Name) || !named || u.Mode == "" || (u.Mode == ModeStatic) != u.Address.IsValid() || u.Address.IsValid() && !u.Gateway.IsValid() {
 			t.Fatalf("uplink %+v", u)
 		}
 		names[u.Name] = true

@@ -30,6 +30,11 @@ func (c *checker) uplink(r *rawUplink) Uplink {
 	u.DNS = c.servers(r.DNS)
 	u.Metered = r.Metered.or(u.Adapter.Cellular() || r.Metered.Bad) // in doubt it costs money
 	u.Check = c.check(&r.Check)
+	u.Power = c.power(r.Power)
+	c.modem(r, &u)
+	if u.Modem != nil && r.Power.At != nil {
+		c.wrong(r.Power.At, "no power here beside a modem", "write it in [uplink.modem]: the modem's recovery uses it, too")
+	}
 	if u.Mode == ModeExternal && r.MTU.At != nil {
 		c.wrong(r.MTU.At, "no mtu with address = \"external\"", "somebody else owns the device: set it there")
 	}
@@ -73,6 +78,7 @@ func (c *checker) adapter(r *rawUplink) netif.Adapter {
 func (c *checker) link(r *rawUplink, u *Uplink) {
 	matched := r.At.child("match") != nil
 	switch {
+	case r.Device.absent() && !matched && u.Adapter == netif.AdapterGP: // its modem brings it
 	case r.Device.absent() && !matched:
 		c.missing(r.At, "device", "device or match", "write device = \"eth0\"; ip link shows the names")
 	case !r.Device.absent() && matched:

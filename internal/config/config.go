@@ -95,6 +95,8 @@ type Uplink struct {
 	MTU      int              // bytes, 0 leaves the device as it is
 	Metered  bool
 	Check    Check
+	Power    PowerSwitch // of the device (pwrpin, ethpower_en); zero: none
+	Modem    *Modem      // nil: a device that is there by itself
 	Pos      Position
 }
 

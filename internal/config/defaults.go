@@ -14,6 +14,12 @@ const (
 	defClientID = "auto"
 	defDNSMode  = "append"
 
+	defUSBMode  = "keep" // nothing of a modem's flash is changed unasked
+	defRAT      = "keep"
+	defData     = "auto"
+	defPDPType  = "IP"
+	defPowerOff = 5 * time.Second // a module's bulk capacitors hold it up for seconds
+
 	defInterval        = 5 * time.Second
 	defIntervalMiss    = time.Second // at most the interval
 	defIntervalMetered = time.Minute // at least the interval

@@ -8,7 +8,6 @@ import (
 // later are the sections of work to come: refused, never silently ignored.
 var later = map[string]string{
 	"radio":          "several networks on one radio come with the Wi-Fi work; until then let hostapd or wpa_supplicant own the radio",
-	"uplink.modem":   "driving the modem comes with a later version; until then let ModemManager connect it and write address = \"external\"",
 	"uplink.network": "Wi-Fi networks come with the Wi-Fi work; until then let wpa_supplicant associate and write address = \"dhcp\" or \"external\"",
 	"lan.ap":         "the access point comes with the Wi-Fi work; until then let hostapd own it and write device = \"wlan0\" here",
 	"lan.ipv6":       "IPv6 for the LAN comes with a later version",
@@ -18,7 +17,7 @@ const (
 	hardware = "a hardware key of LuatOS"
 	spelling = "a LuatOS key"
 	chip     = "the Ethernet chip is described in the device tree and driven by the kernel; write only the device it becomes, as in device = \"eth0\""
-	power    = "switch the power with a regulator-fixed in the device tree, or with gpioset (gpiod) in a unit that runs before luatnetd"
+	power    = "write power = \"gpio:/dev/gpiochip0:17\" in the [[uplink]], for a modem in [uplink.modem]"
 	airlink  = "the link to the second chip is the kernel's business; write the device it becomes, as in device = \"usb0\""
 	wifi     = "Wi-Fi comes with a later version; until then let wpa_supplicant or hostapd hold the network name and key"
 	list     = "write an [[uplink]] for each, best first, with adapter = "

@@ -474,7 +474,7 @@ func TestDEV23HardwareKeysRefused(t *testing.T) {
 	const uplink = "version = 1\n[[uplink]]\nname = \"u\"\ndevice = \"e0\"\n"
 	const lan = "[[lan]]\nname = \"l\"\ndevice = \"e1\"\n"
 	for key, place := range map[string]string{"tp": "device tree", "opts": "device tree", "spi": "device tree", "irq": "device tree",
-		"pwrpin": "gpiod", "ethpower_en": "gpiod", "airlink_type": "kernel"} {
+		"pwrpin": "gpiochip0", "ethpower_en": "gpiochip0", "airlink_type": "kernel"} {
 		for _, text := range []string{uplink + key + " = 1\n" + lan, uplink + lan + key + " = 1\n"} {
 			_, problems := Parse("x", []byte(text))
 			if len(problems) != 1 || !strings.HasSuffix(problems[0].Key, "."+key) || !strings.Contains(problems[0].Hint, place) {

@@ -31,6 +31,7 @@ const (
 	ScopeSource     Scope = "source" // [[serial]], [[timer]], [[report]], [[local]], [[oneshot]]
 	ScopeServer     Scope = "server"
 	ScopeRoute      Scope = "route"
+	ScopeSIM        Scope = "sim"
 	ScopeSection    Scope = "section"
 	ScopeKey        Scope = "key"
 	ScopeItem       Scope = "item"
@@ -58,6 +59,7 @@ func Scopes() []ScopeText {
 		{ScopeSource, "one [[serial]], [[timer]], [[report]], [[local]] or [[oneshot]] is left out"},
 		{ScopeServer, "one [[server]] is left out"},
 		{ScopeRoute, "one [[route]] is left out: what it let pass does not pass"},
+		{ScopeSIM, "one [[uplink.modem.sim]] is left out: its card gets what [uplink.modem] says"},
 		{ScopeSection, "a section that comes with a later version is left out"},
 		{ScopeKey, "one key is left out, its default is used; metered and isolate_lans are then true, the safe side"},
 		{ScopeItem, "one entry of a list is left out"},

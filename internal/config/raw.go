@@ -75,6 +75,8 @@ type rawUplink struct {
 	MTU      val[int64]  `toml:"mtu" range:"576 9216"`
 	Metered  val[bool]   `toml:"metered"`
 	Check    rawCheck    `toml:"check"`
+	Power    val[string] `toml:"power"`
+	Modem    rawModem    `toml:"modem"`
 }
 
 type rawMatch struct {

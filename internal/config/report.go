@@ -83,12 +83,14 @@ var entries = map[string]Scope{
 	"oneshot":         ScopeSource,
 	"server":          ScopeServer,
 	"route":           ScopeRoute,
+
+	"uplink.modem.sim": ScopeSIM,
 }
 
 // identity are the keys of an uplink or LAN that say which network it is: no
 // default can stand in for them.
 var identity = map[string]Scope{
-	"uplink.name": ScopeUplink, "uplink.adapter": ScopeUplink, "uplink.device": ScopeUplink, "uplink.match": ScopeUplink,
+	"uplink.name": ScopeUplink, "uplink.adapter": ScopeUplink, "uplink.device": ScopeUplink, "uplink.match": ScopeUplink, "uplink.modem.match": ScopeUplink,
 	"uplink.address": ScopeUplink, "uplink.gateway": ScopeUplink, "uplink": ScopeUplink,
 	"lan.ports": ScopeLAN, "lan.device": ScopeLAN, "lan": ScopeLAN,
 }
@@ -107,8 +109,10 @@ func unit(n *node, path string) (*node, Scope) {
 		return n, ScopeItem
 	}
 	key := path
-	if strings.HasPrefix(path, "uplink.match.") {
-		key = "uplink.match"
+	for _, section := range []string{"uplink.match", "uplink.modem.match"} {
+		if strings.HasPrefix(path, section+".") { // half of it finds another device
+			key = section
+		}
 	}
 	if scope, ok := identity[key]; ok {
 		list, _, _ := strings.Cut(key, ".")

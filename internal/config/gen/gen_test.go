@@ -99,7 +99,7 @@ func TestSchema(t *testing.T) {
 	if got := schema.Properties["uplink"].Items.Properties["address"].Default; got != "dhcp" {
 		t.Errorf("address: %v", got)
 	}
-	if got := strings.Count(files["config.schema.json"], `"additionalProperties": false`); got != 32 {
+	if got := strings.Count(files["config.schema.json"], `"additionalProperties": false`); got != 35 {
 		t.Errorf("%d sections refuse unknown keys", got)
 	}
 }
