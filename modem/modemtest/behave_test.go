@@ -349,3 +349,13 @@ func TestNewID(t *testing.T) {
 		}
 	})
 }
+
+// Two modems on one machine: other path, ttys and netdev, one serial number.
+func TestTwoModems(t *testing.T) {
+	p := personality(t, "air780-at")
+	a, b := New(p, Options{Clock: frozen}), New(p, Options{Clock: frozen, Path: "pci0000:00/usb1/1-3", TTY: 3, Net: "usb1"})
+	da, db := a.Device(), b.Device()
+	if da.Path == db.Path || da.Serial != db.Serial || db.Ports[0].Path != "/dev/ttyACM3" || db.Nets[0].Name != "usb1" {
+		t.Errorf("%+v\n%+v", da, db)
+	}
+}
