@@ -14,7 +14,7 @@ func TestLineDiscipline(t *testing.T) {
 			{"echo as received", "ATE1\r", "\r\nOK\r\n"},
 			{"echo", "aT+csq\r", "aT+csq\r\r\n+CSQ: 24,99\r\n\r\nOK\r\n"},
 			{"no echo", "ATE0\r", "ATE0\r\r\nOK\r\n"},
-			{"LF is nothing", "AT\r\n", "\r\nOK\r\n"},
+			{"LF is nothing", "A\nT\n\r\n", "\r\nOK\r\n"},
 			{"blank line", "\r", ""},
 			{"not a command", "hello\r", ""},
 			{"several commands", "AT+CMEE?;+CSQ;E0V1\r", "\r\n+CMEE: 1\r\n+CSQ: 24,99\r\n\r\nOK\r\n"},
