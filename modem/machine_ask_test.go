@@ -72,6 +72,12 @@ func TestRequests(t *testing.T) {
 	if a := ask(Request{Kind: "nonsense"}); !errors.Is(a.Err, errUnknown) {
 		t.Error(a)
 	}
+	h.muteAll = RungPower + 1 // busy with probing and checking
+	h.until(time.Minute, func() bool { return h.m.busy() })
+	if a := ask(Request{Kind: AskAT, Text: "I", Timeout: time.Second}); a.Err == nil {
+		t.Error("an answer of a modem that is mute")
+	}
+	h.muteAll = -1
 	h.plugged = false
 	h.run(time.Second)
 	if a := ask(Request{Kind: AskAT, Text: "I"}); !errors.Is(a.Err, errNoPort) {

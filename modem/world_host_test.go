@@ -31,7 +31,6 @@ type host struct {
 	noDHCP   bool
 	blocked  bool // the prober's targets do not answer though data flows
 	received uint64
-	at       time.Duration // of the last counting
 	good     bool          // the path was good at last
 	turned   time.Duration // since when it has been so
 	traffic  uint64        // bytes a second while the path is good
@@ -259,7 +258,7 @@ func (h *host) carryOut(a Action) {
 			h.sentText = map[string]int{}
 		}
 		h.sentText[a.Command.Text]++
-		lines, err, delay := h.answer(a.Port, a.Command)
+		lines, delay, err := h.answer(a.Port, a.Command)
 		if says, ok := h.says[a.Command.Text]; ok && err == nil {
 			lines = says
 		} else if ok && !silent(err) {
