@@ -85,6 +85,7 @@ type Engine struct {
 	releaseUntil time.Time // end of the wait for them
 
 	clients    clients
+	sleeper    host.Sleeper
 	watchNext  time.Time // when the network watchdog is due
 	restart    bool      // the network watchdog wants a new process
 	timeFailed bool      // NTP_ERROR was recorded and no NTP_UPDATE since

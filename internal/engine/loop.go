@@ -120,6 +120,10 @@ func (e *Engine) handle(ev any) {
 		e.record(ev.level, ev.kind, ev.text, ev.attrs...)
 	case timeEvent:
 		e.timeChanged(ev)
+	case reported:
+		e.sleepAfter(ev)
+	case woken:
+		e.woke(ev)
 	case released:
 		e.releases--
 	case command:
