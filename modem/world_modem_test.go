@@ -240,6 +240,9 @@ func (d *toy) reply(text string) ([]string, error) {
 		if d.refuses != nil {
 			return nil, d.refuses
 		}
+		if d.dialled && d.addr != 0 {
+			d.seen.problems = append(d.seen.problems, "dialled beside a call that lives")
+		}
 		d.dialled = true
 		return nil, nil
 	case "+QNETDEVCTL=0,1,0":
