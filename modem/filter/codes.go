@@ -48,7 +48,7 @@ func reports(prefix string) bool {
 }
 
 // numbersOfCard are the names of one command.
-var numbersOfCard = []string{"+CCID", "+ICCID", "+QCCID", "^ICCID"}
+var numbersOfCard = []string{"+CCID", "+ICCID", "+QCCID", "+CICCID", "^ICCID"}
 
 // same reports whether an answer with that prefix is to be expected from a
 // command with that name.

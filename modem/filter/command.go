@@ -99,7 +99,9 @@ func (fl *flight) owns(s string) bool {
 			}
 		case same(c.name, p):
 			return c.op != set || !reports(p)
-		case c.name == "I" || c.name == "&V":
+		case c.name == "I":
+			return p == "+GCAP"
+		case c.name == "&V":
 			return !known(p, s)
 		}
 	}

@@ -31,7 +31,7 @@ type Filter struct {
 	last   string   // line of the last command, whose echo may be late
 	unsure bool     // a command was not answered
 	stale  []string // prefixes whose answers may still come
-	header string   // "+CMT: …" that waits for its PDU
+	header string   // "+CMT: …" that waits for its PDU, "+CUSD: …" for the end of its text
 
 	answer  []byte // for the library
 	urcs    URCs

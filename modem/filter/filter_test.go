@@ -51,9 +51,13 @@ func TestWhoseLine(t *testing.T) {
 		{"registration tested", "> AT+CEREG=?\n< +CEREG: (0-5)\n< OK", " +CEREG: (0-5)|OK", ""},
 		{"answer under an old name", "> AT+ICCID\n< +CCID: 8986\n< OK", " +CCID: 8986|OK", ""},
 		{"USSD before OK", "> AT+CUSD=1,\"*100#\",15\n< +CUSD: 0,\"x\",15\n< OK", "OK", "+CUSD: 0,\"x\",15"},
+		{"USSD in lines", "> AT+CSQ\n< +CUSD: 0,\"1 Saldo\n< 2 Tarif\n< 3 Ende\",15\n< +CSQ: 9,99\n< OK", " +CSQ: 9,99|OK", "+CUSD: 0,\"1 Saldo\n2 Tarif\n3 Ende\",15"},
+		{"USSD torn", "> AT+CSQ\n< +CUSD: 0,\"1 Sal\n< OK\n< +CREG: 1", "OK", "+CUSD: 0,\"1 Sal|+CREG: 1"},
+		{"a card's number is no PDU", "> AT+ICCID\n< +CMT: ,23\n< 89860012345678901234\n< OK", " 89860012345678901234|OK", "+CMT: ,23"},
 		{"PIN accepted before OK", "> AT+CPIN=\"1234\"\n< +CPIN: READY\n< OK", "OK", "+CPIN: READY"},
 		{"PIN read", "> AT+CPIN?\n< +CPIN: READY\n< OK", " +CPIN: READY|OK", ""},
 		{"identity", "> ATI\n< Quectel\n< +GCAP: +CGSM\n< +CREG: 1\n< OK", " Quectel| +GCAP: +CGSM|OK", "+CREG: 1"},
+		{"identity before what is late", "> ATI\n< +EEMLTESVC: 1, 2\n< Air780E\n< OK", " Air780E|OK", "+EEMLTESVC: 1, 2"},
 		{"list of commands", "> AT+CLAC\n< +CREG\n< +CSQ: x\n< OK", " +CREG| +CSQ: x|OK", ""},
 		{"no CONNECT where none is due", "> AT+CSQ\n< CONNECT\n< NO CARRIER\n< OK", " CONNECT|OK", "NO CARRIER"},
 		{"dial refused", "> ATD*99#\n< NO CARRIER", "NO CARRIER", ""},
@@ -187,6 +191,17 @@ func TestErrors(t *testing.T) {
 	}
 	if e := CME("NO CARRIER"); e != modem.ConnectError("NO CARRIER") {
 		t.Errorf("%#v", e)
+	}
+}
+
+func TestMaskTextInLines(t *testing.T) {
+	var m Masker
+	var got []string
+	for _, s := range []string{"+CSQ: 9,99", "+CUSD: 0,\"1 Saldo", "2 Tarif", "3 Ende\",15", "+CSQ: 9,99", "+CUSD: 0,\"torn", "OK"} {
+		got = append(got, m.Mask(s))
+	}
+	if s := strings.Join(got, "|"); s != `+CSQ: 9,99|+CUSD: 0,"***"|***|***"|+CSQ: 9,99|+CUSD: 0,"***"|OK` {
+		t.Error(s)
 	}
 }
 

@@ -20,6 +20,29 @@ var secretAnswers = []string{
 	"+CSIM", "+CRSM", "+CGLA", "+CGAUTH", "+QICSGP", "^AUTHDATA", "+MGAUTH", "$QCPDPP", "+COLP",
 }
 
+// Masker hides what is secret in the lines of one direction. The zero value is
+// at the beginning of a line.
+type Masker struct{ text int } // lines that may still belong to an open string
+
+// maxTextLines bounds a text in lines: one that is never closed hides no more.
+const maxTextLines = 20
+
+// Mask is the next line as a trace may show it.
+func (m *Masker) Mask(s string) string {
+	switch {
+	case m.text > 0 && strings.Contains(s, `"`):
+		m.text = 0
+		return `***"`
+	case m.text > 0 && s != "OK":
+		m.text--
+		return "***"
+	case slices.Contains(secretAnswers, Prefix(s)) && openString(s):
+		m.text = maxTextLines
+		return Mask(s + `"`)
+	}
+	return Mask(s)
+}
+
 // Mask is a line, sent or received, as a trace may show it: without PINs,
 // passwords, IMSI, ICCID, IMEI, telephone numbers and messages.
 func Mask(s string) string {

@@ -9,14 +9,8 @@ import (
 
 // take sorts one line, which is not empty.
 func (f *Filter) take(s string) {
-	if f.header != "" {
-		h := f.header
-		f.header = ""
-		if isHex(s) {
-			f.heard(modem.URC{Prefix: Prefix(h), Line: h + "\n" + s, Count: 1})
-			return
-		}
-		f.heard(modem.URC{Prefix: Prefix(h), Line: h, Count: 1})
+	if f.header != "" && f.continued(s) {
+		return
 	}
 	switch {
 	case f.echo(s):
@@ -26,6 +20,30 @@ func (f *Filter) take(s string) {
 		f.answered(s)
 	}
 }
+
+// maxMore bounds a text in lines: a USSD answer has at most 182 characters.
+const maxMore = 512
+
+// continued reports whether s goes on what a line before has begun: a message's
+// PDU, or a text that has line ends in it.
+func (f *Filter) continued(s string) bool {
+	h := f.header
+	f.header = ""
+	text := openString(h)
+	mine := text && (f.flight == nil || f.flight.final(s) == open) || !text && isHex(s) && len(s) >= minPDU
+	if mine {
+		h += "\n" + s
+	}
+	if mine && text && openString(h) && len(h) < maxMore {
+		f.header = h
+	} else {
+		f.heard(modem.URC{Prefix: Prefix(h), Line: h, Count: 1})
+	}
+	return mine
+}
+
+// openString reports whether a string is not closed yet.
+func openString(s string) bool { return strings.Count(s, `"`)%2 == 1 }
 
 // echo reports whether s is what we sent.
 func (f *Filter) echo(s string) bool {
@@ -95,13 +113,14 @@ func (f *Filter) unasked(s string) {
 	}
 }
 
-// unsolicited lets a line out sideways. The PDU of a message is on the next.
+// unsolicited lets a line out sideways. The PDU of a message, and the rest of a
+// text, are on the next ones.
 func (f *Filter) unsolicited(s string) {
 	switch p := Prefix(s); {
 	case !isText(s):
 		f.garbage += len(s)
 		f.strays++
-	case p == "+CMT", p == "+CDS", p == "+CBM":
+	case p == "+CMT", p == "+CDS", p == "+CBM", p == "+CUSD" && openString(s):
 		f.header = s
 	default:
 		f.heard(modem.URC{Prefix: p, Line: s, Count: 1})
@@ -159,12 +178,7 @@ func isText(s string) bool {
 	return true
 }
 
-// isHex reports whether s can be a PDU: pairs of hex digits, at least eight.
-func isHex(s string) bool {
-	for _, r := range s {
-		if !strings.ContainsRune("0123456789ABCDEFabcdef", r) {
-			return false
-		}
-	}
-	return len(s) >= 16 && len(s)%2 == 0
-}
+// minPDU is shorter than any message's PDU in hex, and longer than an ICCID.
+const minPDU = 26
+
+func isHex(s string) bool { return strings.Trim(s, "0123456789ABCDEFabcdef") == "" }

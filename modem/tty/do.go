@@ -18,10 +18,12 @@ const defaultTimeout = 3 * time.Second
 const maxCommand = 2048
 
 // Do has a command carried out and waits for what came of it. Its Timeout runs
-// from now on, waiting included: ErrTimeout says that no answer came in time,
-// and also that its turn did not come. When ctx ends first the reply is
-// ErrCancelled; a command that had been sent is still waited for by the port,
-// and the next one's turn comes after that.
+// from now on, waiting included. ErrTimeout says that the modem did not answer in
+// time, or still had to be resynchronised; ErrCancelled, that its turn did not
+// come behind a command or a lease that takes long, which says nothing bad of the
+// modem. When ctx ends first the reply is ErrCancelled (ErrTimeout for a
+// deadline); a command that had been sent is still waited for by the port, and
+// the next one's turn comes after that.
 //
 // A poll does not wait behind a command or a lease that may take long, nor where
 // no room is left: the reply is ErrCancelled at once.
@@ -60,12 +62,15 @@ func (p *Port) await(ctx context.Context, j *job, limit time.Duration) modem.Rep
 		case r := <-j.reply:
 			return r
 		case <-expired:
-			if p.queue.withdraw(j) {
+			switch withdrawn, held := p.queue.withdraw(j); {
+			case withdrawn && held:
+				return modem.Reply{Err: modem.ErrCancelled}
+			case withdrawn:
 				return modem.Reply{Err: modem.ErrTimeout}
 			}
 			expired = nil // it runs, and the library has the same deadline
 		case <-ctx.Done():
-			p.queue.withdraw(j)
+			_, _ = p.queue.withdraw(j)
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return modem.Reply{Err: modem.ErrTimeout}
 			}
@@ -126,7 +131,7 @@ func (p *Port) run(j *job) {
 			err = nil // it went because it does what it was told
 		}
 	case errors.Is(err, modem.ErrTimeout):
-		p.wire.change((*filterState).Unsure)
+		p.wire.unsure(false)
 		p.wire.trace.note("no answer to " + c.String())
 	case err == nil && c.Name() == "+CGSN" && imei(lines) != "":
 		p.imei = imei(lines)

@@ -89,9 +89,9 @@ func bareNoPDU(t *testing.T) {
 func portNoPDU(t *testing.T) {
 	p, peer := open(t, always(noPDU))
 	want(t, ask(t, p, "+CSQ", "", time.Second), nil, "+CSQ: 9,99")
-	peer.say("+CMT: ,23\r\n0891683108200505F0240BA1\r\n")
+	peer.say("+CMT: ,23\r\n0891683108200505F0240BA18600\r\n")
 	got := drain(p)
-	if len(got) != 2 || got[0].Line != "+CMT: ,23" || got[1].Line != "+CMT: ,23\n0891683108200505F0240BA1" {
+	if len(got) != 2 || got[0].Line != "+CMT: ,23" || got[1].Line != "+CMT: ,23\n0891683108200505F0240BA18600" {
 		t.Errorf("unsolicited: %v", got)
 	}
 }
@@ -188,7 +188,7 @@ func portWaiting(t *testing.T) {
 	go func() { scanned <- ask(t, p, "+COPS=?", "", 320*time.Second) }()
 	synctest.Wait()
 	began := time.Now()
-	want(t, ask(t, p, "+CSQ", "", time.Second), modem.ErrTimeout)
+	want(t, ask(t, p, "+CSQ", "", time.Second), modem.ErrCancelled)
 	if took := time.Since(began); took != time.Second {
 		t.Errorf("after %s", took)
 	}

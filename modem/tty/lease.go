@@ -46,7 +46,7 @@ func (p *Port) Lease(ctx context.Context, d time.Duration) (path string, err err
 		}
 		return path, nil
 	case <-ctx.Done():
-		if p.queue.withdraw(j) {
+		if withdrawn, _ := p.queue.withdraw(j); withdrawn {
 			_ = master.Close()
 		} else {
 			p.EndLease()

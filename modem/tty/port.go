@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -137,12 +138,9 @@ func oddBytes(b []byte) int {
 	return n
 }
 
-// Holder names other processes that have the port open, "" for none.
+// Holder names the other processes that have the port open, "" for none.
 func (p *Port) Holder() string {
-	if len(p.holder) == 0 {
-		return ""
-	}
-	return p.holder[0]
+	return strings.Join(p.holder, ", ")
 }
 
 // URCs are the unsolicited codes, in their order. The channel has no room: at

@@ -292,7 +292,8 @@ func TestStuckPty(t *testing.T) {
 	}
 }
 
-// fill writes to the tty until it takes no more.
+// fill writes to the tty until it takes no more. The kernel passes bytes on
+// beside us and makes room again, a few times.
 func fill(t *testing.T, path string) {
 	t.Helper()
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -300,9 +301,14 @@ func fill(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	for size := 4096; size > 0; {
-		if _, err := unix.Write(fd, make([]byte, size)); err != nil {
-			size /= 2
+	for refused := 0; refused < 50; {
+		if _, err := unix.Write(fd, make([]byte, 64)); err == nil {
+			refused = 0
+			continue
+		}
+		if _, err := unix.Write(fd, make([]byte, 1)); err != nil {
+			refused++
+			time.Sleep(5 * time.Millisecond)
 		}
 	}
 }

@@ -33,21 +33,19 @@ type queue struct {
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
 
-// put adds a job. A poll is refused while a long command runs or nothing is
-// free; for others the newest poll makes room.
+// put adds a job. A poll is refused while a long command runs or no room is
+// left; for others the newest poll makes room.
 func (q *queue) put(j *job) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	poll := j.cmd.Priority <= modem.PollPriority
+	poll, full := j.cmd.Priority <= modem.PollPriority, len(q.waiting) >= maxWaiting
 	switch {
 	case q.closed != nil:
 		return q.closed
-	case poll && q.long:
+	case poll && (q.long || full):
 		return modem.ErrCancelled
-	case len(q.waiting) >= maxWaiting && !q.dropPoll():
+	case full && !q.dropPoll():
 		return ErrFull
-	case len(q.waiting) >= maxWaiting:
-		return modem.ErrCancelled
 	}
 	i := slices.IndexFunc(q.waiting, func(o *job) bool { return o.cmd.Priority < j.cmd.Priority })
 	if i < 0 {
@@ -88,15 +86,15 @@ func (q *queue) next() *job {
 	return j
 }
 
-// withdraw removes a job that has not begun.
-func (q *queue) withdraw(j *job) bool {
+// withdraw removes a job that has not begun. held says that something long runs.
+func (q *queue) withdraw(j *job) (withdrawn, held bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i := slices.Index(q.waiting, j)
 	if i >= 0 {
 		q.waiting = slices.Delete(q.waiting, i, i+1)
 	}
-	return i >= 0
+	return i >= 0, q.long
 }
 
 // close answers everything that waits, and what is still to come.

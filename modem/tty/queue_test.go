@@ -104,7 +104,7 @@ func TestQueueIsBounded(t *testing.T) {
 		}
 		synctest.Wait()
 		want(t, p.Do(context.Background(), command("+S", modem.UserPriority)), ErrFull)
-		want(t, p.Do(context.Background(), command("+P", modem.PollPriority)), ErrFull)
+		want(t, p.Do(context.Background(), command("+P", modem.PollPriority)), modem.ErrCancelled)
 		cancelled := 0
 		for _, err := range polls() {
 			if err == modem.ErrCancelled {

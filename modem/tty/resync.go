@@ -15,7 +15,7 @@ const (
 	resyncQuiet = 200 * time.Millisecond // before the first try; twice as long before each further one
 	maxQuiet    = 3 * time.Second
 	probeMute   = time.Second     // for an answer while nothing at all came
-	probeLimit  = 3 * time.Second // and where the modem is slow
+	probeLimit  = 8 * time.Second // and where late answers have shown that the modem is slow
 )
 
 // resync finds out which answer belongs to which command after one did not
@@ -25,21 +25,25 @@ const (
 // late OK looks right. A port whose answers cannot be told apart ends with
 // ErrUnsynced.
 func (p *Port) resync() {
-	limit := probeMute
+	limit, err := probeMute, error(nil)
 	for try := range resyncTries {
 		quiet := min(resyncQuiet<<try, maxQuiet)
-		if !p.silence(quiet) {
+		before := quiet
+		if try >= resyncTries/2 && errors.Is(err, errProbe) {
+			before = limit // the modem is slow and more answers are due, each as late as the last
+		}
+		if !p.silence(before) {
 			return
 		}
 		if try%2 == 1 {
 			p.engine.escape() // it may wait for a PDU
 		}
-		before := p.wire.count((*filterState).Strays)
-		err := p.probe(limit, try+1)
+		strays := p.wire.count((*filterState).Strays)
+		err = p.probe(limit, try+1)
 		if p.Ended() {
 			return
 		}
-		if err == nil && p.silence(quiet) && p.wire.count((*filterState).Strays) == before {
+		if err == nil && p.silence(quiet) && p.wire.count((*filterState).Strays) == strays {
 			p.wire.change((*filterState).Sure)
 			p.wire.trace.note(fmt.Sprintf("resynchronised at try %d", try+1))
 			return
@@ -47,7 +51,7 @@ func (p *Port) resync() {
 		if p.wire.silentFor() < probeMute || !errors.Is(err, modem.ErrTimeout) {
 			limit = probeLimit
 		}
-		p.wire.change((*filterState).Unsure)
+		p.wire.unsure(errors.Is(err, errProbe))
 	}
 	p.fail(modem.ErrUnsynced)
 }

@@ -34,6 +34,7 @@ func TestResync(t *testing.T) {
 		{"only its OK is late", delayed(1200*time.Millisecond, "\r\nOK\r\n"), nil, nil},
 		{"it looks like the first probe's", delayed(1500*time.Millisecond, known["AT+CGSN"]), nil, nil},
 		{"an error is late", delayed(1500*time.Millisecond, "\r\nERROR\r\n"), nil, nil},
+		{"everything is late for a while", delayed(5*time.Second, "\r\n+SLOW: 1\r\n\r\nOK\r\n"), map[string]string{"AT+CGSN": "slow"}, nil},
 		{"too late", delayed(20*time.Second, "\r\nOK\r\n"), nil, modem.ErrUnsynced},
 		{"noise", delayed(1200*time.Millisecond, strings.Repeat("\x01\x80%&\r\n", 500)), nil, nil},
 		{"half a line", delayed(1200*time.Millisecond, "\r\n+SLO"), nil, nil},
@@ -51,6 +52,10 @@ func TestResync(t *testing.T) {
 					if line == "AT+SLOW" {
 						tt.slow(p)
 					} else if a, ok := tt.with[line]; ok {
+						if a == "slow" {
+							time.Sleep(5 * time.Second)
+							a = known[line]
+						}
 						p.say(a)
 					} else {
 						p.say(known[line])
@@ -159,9 +164,9 @@ func (e *erratic) answer(p *peer, line string) {
 		time.Sleep(time.Duration(e.intN(int(e.late))))
 	}
 	switch {
-	case e.happens() && e.happens():
+	case e.happensTwice():
 		return
-	case e.happens() && e.happens():
+	case e.happensTwice():
 		text = strings.Repeat("\xff\x00", e.intN(50)) + text
 	case e.happens():
 		text = "\r\n+CREG: 2\r\n" + text + "\r\n+CGEV: NW DETACH\r\n"
@@ -174,6 +179,8 @@ func (e *erratic) answer(p *peer, line string) {
 }
 
 func (e *erratic) happens() bool { return float64(e.intN(1000)) < 1000*e.bad }
+
+func (e *erratic) happensTwice() bool { return float64(e.intN(1000)) < 1000*e.bad*e.bad }
 
 // intN is locked: after a port was opened anew the last answer may still be on its way.
 func (e *erratic) intN(n int) int {

@@ -29,7 +29,8 @@ type ring struct {
 	list   []entry
 	size   int
 	part   [2][]byte // lines that have not ended, by direction
-	secret string    // command line that only its name may be shown of
+	mask   [2]filter.Masker
+	secret string // command line that only its name may be shown of
 	shown  string
 }
 
@@ -72,13 +73,13 @@ func (r *ring) flush(way direction) {
 	if len(r.part[way]) == 0 {
 		return
 	}
-	r.keep(way, r.masked(way))
+	r.keep(way, r.masked(way, &r.mask[way]))
 	r.part[way] = r.part[way][:0]
 }
 
 // masked is the line of a direction as it may be shown.
-func (r *ring) masked(way direction) string {
-	return printable(filter.Mask(filter.Hide(string(r.part[way]), r.secret, r.shown)))
+func (r *ring) masked(way direction, m *filter.Masker) string {
+	return printable(m.Mask(filter.Hide(string(r.part[way]), r.secret, r.shown)))
 }
 
 func printable(s string) string {
@@ -111,7 +112,8 @@ func (r *ring) lines() []string {
 		list = append(list, fmt.Sprintf("%s %c %s", e.when.UTC().Format("2006-01-02T15:04:05.000Z"), "><#"[e.way], e.text))
 	}
 	if len(r.part[received]) > 0 {
-		list = append(list, "… < "+r.masked(received))
+		mask := r.mask[received] // a copy: the line goes on
+		list = append(list, "… < "+r.masked(received, &mask))
 	}
 	return list
 }

@@ -210,6 +210,16 @@ func (w *wire) silentFor() time.Duration {
 	return time.Since(w.strayAt)
 }
 
+// unsure gives the command in flight up. late says that another's answer came.
+func (w *wire) unsure(late bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.filter.Unsure()
+	if late {
+		w.strayAt = time.Now()
+	}
+}
+
 // carries reports whether the port carries data.
 func (w *wire) carries() bool {
 	w.mu.Lock()
