@@ -87,4 +87,7 @@ func (p ptyLine) Read(b []byte) (int, error) {
 	}
 }
 
+// SetReadDeadline ends a Read when the module leaves the bus.
+func (p ptyLine) SetReadDeadline(t time.Time) error { return p.file.SetReadDeadline(t) }
+
 func (p ptyLine) Write(b []byte) (int, error) { return p.file.Write(b) }

@@ -21,7 +21,7 @@ func (m *Modem) expandLocked(s string) string {
 		"{plmn}", o.PLMN, "{mcc}", o.PLMN[:3], "{mnc}", o.PLMN[3:], "{operator}", o.Name,
 		"{csq}", n(r.CSQ), "{rssi}", n(r.RSSIdBm), "{rsrp}", n(r.RSRPdBm), "{rsrq}", n(r.RSRQdB), "{sinr}", n(r.SINRdB),
 		"{rsrp10}", n(r.RSRPdBm*10), "{rsrq10}", n(r.RSRQdB*10), "{rssi10}", n(r.RSSIdBm*10),
-		"{rsrp141}", n(r.RSRPdBm+141), "{rsrq20}", n((r.RSRQdB+20)*2), "{rssi121}", n(r.RSSIdBm+121), "{sinr5}", n(r.SINRdB*5+101), "{sinr20}", n(r.SINRdB*2+40),
+		"{rsrp141}", n(r.RSRPdBm+141), "{rsrq20}", n((r.RSRQdB+20)*2), "{rssi121}", n(r.RSSIdBm+121), "{sinr5}", n(r.SINRdB*5+101), "{sinr2}", n(r.SINRdB*2),
 		"{earfcn}", n(c.EARFCN), "{pci}", n(c.PCI), "{pcihex}", fmt.Sprintf("%X", c.PCI), "{band}", n(c.Band),
 		"{tac}", c.TAC, "{cell}", c.ID, "{cellhex}", strings.TrimLeft(c.ID, "0"), "{cellnum}", strconv.FormatUint(cell, 10), "{tacnum}", strconv.FormatUint(tac, 10),
 		"{addr4}", addrText(data.addr4), "{dns1}", m.dnsLocked(0), "{dns2}", m.dnsLocked(1),

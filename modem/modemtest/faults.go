@@ -46,6 +46,16 @@ func needsDHCP(p Personality) string {
 	return ""
 }
 
+func needsOwnDHCP(p Personality) string {
+	if why := needsDHCP(p); why != "" {
+		return why
+	}
+	if p.Compositions[0].Gateway == "" {
+		return "its lease is the bearer's own address"
+	}
+	return ""
+}
+
 func needsPPP(p Personality) string {
 	if !p.PPP() {
 		return "has no port that dials"
@@ -205,6 +215,7 @@ var dhcpFaults = []Fault{
 	{Name: "dhcp-absent", Group: "dhcp", Doc: "no DHCP server answers", Refuses: needsDHCP},
 	{Name: "dhcp-slow", Group: "dhcp", Doc: "DHCP answers N (8s) late", Refuses: needsDHCP},
 	{Name: "dhcp-subnet", Group: "dhcp", Doc: "DHCP answers out of another subnet", Refuses: needsDHCP},
+	{Name: "dhcp-early", Group: "dhcp", Doc: "DHCP answers without a bearer: address there, nothing goes through", Refuses: needsOwnDHCP},
 	{Name: "dhcp-nak", Group: "dhcp", Doc: "DHCP refuses every request", Refuses: needsDHCP},
 }
 

@@ -236,6 +236,9 @@ func (m *Modem) dataStateLocked() DataState {
 	d.Forwards = d.Up && !m.onLocked("data-dead", nil) && m.registeredLocked()
 	d.Carrier = d.Up || m.running && (comp.Net.Driver == "rndis_host" || m.onLocked("carrier-stuck", nil))
 	if !d.Up {
+		if m.running && comp.Gateway != "" && m.onLocked("dhcp-early", nil) {
+			d.Gateway, d.Lease, d.DHCP = lease(comp.Gateway)
+		}
 		return d
 	}
 	d.Addr4, d.Addr6, d.DNS = c.addr4, c.addr6, m.net.dns

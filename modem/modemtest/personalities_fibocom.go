@@ -4,7 +4,7 @@ func fibocomAnswers(model, revision string) map[string]string {
 	return map[string]string{
 		"I":     "Manufacturer: Fibocom Wireless Inc.\nModel: " + model + "\nRevision: " + revision,
 		"+CGMI": "Fibocom Wireless Inc.", "+CGMM": model, "+CGMR": revision,
-		"+GTCCINFO?": "HEARD?+GTCCINFO: \n" + "+GTCCINFO: \nLTE service cell:\n1,4,{mcc},{mnc},{tac},{cell},{earfcn},{pci},{band},100,{sinr20},{rsrp141},{rsrp141},{rsrq20}",
+		"+GTCCINFO?": "HEARD?+GTCCINFO: \n" + "+GTCCINFO: \nLTE service cell:\n1,4,{mcc},{mnc},{tac},{cell},{earfcn},{pci},{band},100,{sinr2},{rsrp141},{rsrp141},{rsrq20}",
 		"+MTSM=1":    "+MTSM: {temp}", "+MTSM=1,6": "+MTSM: {temp}",
 	}
 }

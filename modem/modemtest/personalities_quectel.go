@@ -5,6 +5,10 @@ func qcPorts(first int) []Port {
 	return []Port{logPort(first), nmea(first + 1), at(first + 2), atPPP(first + 3)}
 }
 
+// neighbourcell is the serving cell once more, and one of another channel.
+const neighbourcell = "HEARD?\n" + `+QENG: "neighbourcell intra","LTE",{earfcn},{pci},{rsrq},{rsrp},{rssi},0,23,4,12,10,62` + "\n" +
+	`+QENG: "neighbourcell inter","LTE",3250,-,-,-,-,-,0,16,5`
+
 func quectelQC() Personality {
 	return Personality{
 		ID: "quectel-qc", Manufacturer: "Quectel", Product: "EC25-EU", Serial: "0123456789ABCDEF", IMEI: "860000000000061",
@@ -20,13 +24,14 @@ func quectelQC() Personality {
 			"I": "Quectel\nEC25\nRevision: EC25EUGAR06A05M4G", "+CGMI": "Quectel", "+CGMM": "EC25", "+CGMR": "EC25EUGAR06A05M4G",
 			`+QENG="servingcell"`: "HEARD?+QENG: \"servingcell\",\"SEARCH\"\n" +
 				`+QENG: "servingcell","NOCONN","LTE","FDD",{mcc},{mnc},{cellhex},{pci},{earfcn},{band},5,5,{tac},{rsrp},{rsrq},{rssi},{sinr5},-`,
-			"+QCSQ":    "HEARD?+QCSQ: \"NOSERVICE\"\n" + `+QCSQ: "LTE",{rssi},{rsrp},{sinr5},{rsrq}`,
-			"+QNWINFO": "HEARD?+QNWINFO: No Service\n" + `+QNWINFO: "FDD LTE","{plmn}","LTE BAND {band}",{earfcn}`,
-			"+QTEMP":   "+QTEMP: {temp},35,34",
-			"+CBC":     "+CBC: 0,80,{mv}",
-			"+ICCID":   "SIM?\n+ICCID: {iccid}F",
-			"+QGMR":    "EC25EUGAR06A05M4G_01.001.01.001",
-			"+CIND?":   "+CIND: 0,5,1,0,0,0,0",
+			`+QENG="neighbourcell"`: neighbourcell,
+			"+QCSQ":                 "HEARD?+QCSQ: \"NOSERVICE\"\n" + `+QCSQ: "LTE",{rssi},{rsrp},{sinr5},{rsrq}`,
+			"+QNWINFO":              "HEARD?+QNWINFO: No Service\n" + `+QNWINFO: "FDD LTE","{plmn}","LTE BAND {band}",{earfcn}`,
+			"+QTEMP":                "+QTEMP: {temp},35,34",
+			"+CBC":                  "+CBC: 0,80,{mv}",
+			"+ICCID":                "SIM?\n+ICCID: {iccid}F",
+			"+QGMR":                 "EC25EUGAR06A05M4G_01.001.01.001",
+			"+CIND?":                "+CIND: 0,5,1,0,0,0,0",
 		},
 	}
 }
@@ -45,9 +50,10 @@ func quectelEC200() Personality {
 			"I": "Quectel\nEC200A\nRevision: EC200ACNLBR01A04M16", "+CGMI": "Quectel", "+CGMM": "EC200A", "+CGMR": "EC200ACNLBR01A04M16",
 			`+QENG="servingcell"`: "HEARD?+QENG: \"servingcell\",\"SEARCH\"\n" +
 				`+QENG: "servingcell","NOCONN","LTE","FDD",{mcc},{mnc},{cellhex},{pci},{earfcn},{band},5,5,{tac},{rsrp},{rsrq},{rssi},{sinr},-`,
-			"+QCSQ":  "HEARD?+QCSQ: \"NOSERVICE\"\n" + `+QCSQ: "LTE",{rssi},{rsrp},{sinr},{rsrq}`,
-			"+QTEMP": "+QTEMP: \"soc_therm\",\"{temp}\"\n+QTEMP: \"pa_therm\",\"35\"",
-			"+ICCID": "SIM?\n+ICCID: {iccid}",
+			`+QENG="neighbourcell"`: neighbourcell,
+			"+QCSQ":                 "HEARD?+QCSQ: \"NOSERVICE\"\n" + `+QCSQ: "LTE",{rssi},{rsrp},{sinr},{rsrq}`,
+			"+QTEMP":                "+QTEMP: \"soc_therm\",\"{temp}\"\n+QTEMP: \"pa_therm\",\"35\"",
+			"+ICCID":                "SIM?\n+ICCID: {iccid}",
 		},
 	}
 }

@@ -1,5 +1,7 @@
 package modemtest
 
+import "luatnetd/modem"
+
 // cpsi is the serving cell of a SIMCom module (RSRQ, RSRP and RSSI in tenths).
 const cpsi = "HEARD?+CPSI: NO SERVICE,Online\n" +
 	"+CPSI: LTE,Online,{mcc}-{mnc},0x{tac},{cellnum},{pci},EUTRAN-BAND{band},{earfcn},5,5,{rsrq10},{rsrp10},{rssi10},{sinr}"
@@ -19,7 +21,7 @@ func simcom7600() Personality {
 		Source: "vendor command manual, ModemManager's port rules",
 		Compositions: []Composition{
 			{Mode: "qmi", VID: 0x1e0e, PID: 0x9001, Ports: append(qcPorts(0), mute(4)), Net: Net{5, "qmi_wwan"}, Control: true, Bridged: true},
-			{Mode: "rndis", VID: 0x1e0e, PID: 0x9011, Ports: append(qcPorts(2), mute(7)), Net: rndis(0), Gateway: "192.168.225.1"},
+			{Mode: "rndis", VID: 0x1e0e, PID: 0x9011, Ports: append(qcPorts(2), mute(7)), Net: rndis(0), Gateway: "192.168.225.1", First: modem.Class{Class: 2, Sub: 2, Protocol: 0xff}},
 			{Mode: "ecm", VID: 0x1e0e, PID: 0x9018, Unbound: true, Ports: qcPorts(0), Net: ecm(5), Gateway: "192.168.225.1"},
 		},
 		Sets: []string{"simcom"}, Dial: DialCommand, CID: 1, Attach: 1, Slots: 30,

@@ -35,7 +35,7 @@ var talks = map[string][][2]string{
 	"simcom-7600-rndis": {{"AT+CUSBPIDSWITCH?", "+CUSBPIDSWITCH: 9011"}, {"AT+CICCID", "+ICCID: 89860000000000000017"}},
 	"simcom-7600-ecm":   {{"AT+CUSBPIDSWITCH?", "+CUSBPIDSWITCH: 9018"}},
 	"simcom-a76xx":      {{"AT+DIALMODE?", "+DIALMODE: 0"}, {"AT$MYCONFIG?", `$MYCONFIG: "usbnetmode",0`}},
-	"fibocom-l610":      {{"AT+GTRNDIS?", "+GTRNDIS: 0"}, {"AT+GTUSBMODE?", "+GTUSBMODE: 32"}, {"AT+MTSM=1", "+MTSM: 38"}, {"AT+CPINR", "ERROR"}, {"AT+GTCCINFO?", "1,4,460,00,1A2B,0A1B2C3D,1650,81,3,100,68,51,51,20"}},
+	"fibocom-l610":      {{"AT+GTRNDIS?", "+GTRNDIS: 0"}, {"AT+GTUSBMODE?", "+GTUSBMODE: 32"}, {"AT+MTSM=1", "+MTSM: 38"}, {"AT+CPINR", "ERROR"}, {"AT+GTCCINFO?", "1,4,460,00,1A2B,0A1B2C3D,1650,81,3,100,28,51,51,20"}},
 	"fibocom-qc":        {{"AT+GTUSBMODE?", "+GTUSBMODE: 18"}, {"AT+CGMM", "FM150-AE-00"}},
 	"fibocom-mtk":       {{"AT+GTDNS=0", `+GTDNS: 0,"192.0.2.53","192.0.2.54"`}, {"AT+CGACT?", "+CGACT: 1,1"}},
 	"huawei-ndis": {

@@ -41,7 +41,7 @@ type conn struct {
 
 // Serve is the port on that interface until ctx ends, the host closes it or
 // the modem leaves the bus (ErrVanished). An rw that is an io.Closer is closed
-// at the end; one that is not must end its Read by itself.
+// at the end; one that is not has a SetReadDeadline, or must end its Read by itself.
 func (m *Modem) Serve(ctx context.Context, port int, rw io.ReadWriter) error {
 	c, err := m.attach(port, rw)
 	if err != nil {
@@ -102,6 +102,8 @@ func (c *conn) end(err error) {
 		c.out.close()
 		if cl, ok := c.rw.(io.Closer); ok {
 			_ = cl.Close()
+		} else {
+			c.wakeReader()
 		}
 	})
 }
@@ -120,8 +122,8 @@ func (c *conn) readLoop(ctx context.Context) {
 		if err == nil {
 			continue
 		}
-		if c.stuck() && timeout(err) {
-			continue // woken by the fault
+		if timeout(err) && c.woken() {
+			continue // by the fault "stuck"
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) {
 			err = nil
@@ -131,10 +133,14 @@ func (c *conn) readLoop(ctx context.Context) {
 	}
 }
 
-func (c *conn) stuck() bool {
-	c.m.lock()
-	defer c.m.unlock()
-	return c.m.onLocked("stuck", c.l)
+// woken says whether the reader was told to look around, and the port goes on.
+func (c *conn) woken() bool {
+	select {
+	case <-c.done:
+		return false
+	default:
+		return true
+	}
 }
 
 // awaitUnstuck waits while the modem reads nothing; false at the port's end.
