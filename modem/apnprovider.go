@@ -1,9 +1,6 @@
 package modem
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	_ "embed"
 	"slices"
 	"strings"
@@ -37,14 +34,16 @@ func ProviderAPNs(imsi, iccid string) []DataAccess {
 // providersOf reads the table anew each time: it is needed once for a card, and
 // thirty kilobytes need not stay in memory.
 func providersOf(plmn string) []DataAccess {
-	r, err := gzip.NewReader(bytes.NewReader(providersGZ))
+	table, err := unpacked(providersGZ)
 	if err != nil {
 		return nil // a test reads the table
 	}
 	var list []DataAccess
-	s := bufio.NewScanner(r)
-	for s.Scan() && len(list) < maxPerOperator {
-		f := strings.Split(s.Text(), "|")
+	for line := range strings.Lines(string(table)) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), "|")
+		if len(list) == maxPerOperator {
+			break
+		}
 		if len(f) == 5 && slices.Contains(strings.Fields(f[0]), plmn) {
 			list = append(list, DataAccess{APN: f[1], User: f[2], Password: f[3], Auth: f[4]})
 		}

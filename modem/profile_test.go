@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -297,6 +298,21 @@ func TestModes(t *testing.T) {
 		if ok != (tt.want != "") || ok && mode != tt.want {
 			t.Errorf("%s %q: mode %q %v, want %q", tt.profile, tt.lines, mode, ok, tt.want)
 		}
+	}
+}
+
+// "go run ./modem/gen" was run after the last change of profiles.toml.
+func TestProfilesAreFresh(t *testing.T) {
+	source, err := os.ReadFile("profiles.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := unpacked(profilesGZ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(source), string(packed)); diff != "" {
+		t.Errorf("profiles.gz is old; go run ./modem/gen (-want +got):\n%s", diff)
 	}
 }
 

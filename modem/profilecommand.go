@@ -137,53 +137,65 @@ func NewCommand(text string) Command {
 	return c
 }
 
-// bareAnswer reports whether the lines of the answer have no prefix, or
-// another one than the command: all are kept.
+// bareNames are the commands whose lines have no prefix, or another one than
+// the command: all are kept.
+const bareNames = " I +CGMI +CGMM +CGMR +GMI +GMM +GMR +CGSN +GSN +CIMI +ICCID +CCID +QCCID +CICCID ^ICCID +CEREG +SETUSB +GTCCINFO +CMGL +CMGR "
+
+// resetTexts are the commands after which the port vanishes.
+const resetTexts = " +CFUN=1,1 +CFUN=15 +CFUN=16 +CFUN=6 +RESET +ECRST +CRESET ^RESET +CPOF +TRB +QPOWD=1 "
+
+// listed reports whether a word stands in a list with a blank on either side
+// of each: it is a third of the code of a switch.
+func listed(list, word string) bool {
+	return word != "" && strings.Contains(list, " "+word+" ")
+}
+
 func bareAnswer(name string) bool {
-	switch name {
-	case "I", "+CGMI", "+CGMM", "+CGMR", "+GMI", "+GMM", "+GMR", "+CGSN", "+GSN", "+CIMI",
-		"+ICCID", "+CCID", "+QCCID", "+CICCID", "^ICCID", "+CEREG", "+SETUSB", "+GTCCINFO", "+CMGL", "+CMGR":
-		return true
-	}
-	return !strings.ContainsAny(name, "+^$*#")
+	return listed(bareNames, name) || !strings.ContainsAny(name, "+^$*#")
 }
 
 func resets(text string) bool {
-	switch text {
-	case "+CFUN=1,1", "+CFUN=15", "+CFUN=16", "+CFUN=6", "+RESET", "+ECRST", "+CRESET", "^RESET", "+CPOF", "+TRB", "+QPOWD=1":
-		return true
-	}
-	return strings.HasPrefix(text, "+CUSBPIDSWITCH=")
+	return listed(resetTexts, text) || strings.HasPrefix(text, "+CUSBPIDSWITCH=")
 }
 
-// timeoutOf is the time a command may take (TS 27.007, ModemManager, vendors' manuals).
+// timeouts are how many seconds a command may take that is no query (TS 27.007,
+// ModemManager, vendors' manuals), the longest first.
+var timeouts = [...]struct {
+	seconds int
+	names   string
+}{
+	{180, " +CGACT +CGDATA "},
+	{140, " +CGATT "},
+	{120, " +COPS +CMGS "},
+	{30, " +CUSD +QNETDEVCTL +RNDISCALL +ECNETDEVCTL +GTRNDIS ^NDISDUP $QCRMCALL +DIALMODE "},
+	{15, " +CFUN +RESET +ECRST +CRESET +SETUSB +GTUSBMODE +QCFG $MYCONFIG +ECPCFG +CUSBPIDSWITCH "},
+	{5, " +CPIN +CMGL +CMGR +CMGD +QENG +CCED +GTCCINFO "},
+}
+
+// Timeouts that depend on more than the name.
+const (
+	queryTimeout  = 3 * time.Second
+	scanTimeout   = 315 * time.Second // +COPS=?, as ModemManager
+	detachTimeout = 45 * time.Second  // +CGACT=0
+	dialTimeout   = 180 * time.Second
+)
+
+// timeoutOf is the time a command may take.
 func timeoutOf(name, text string) time.Duration {
-	query := strings.HasSuffix(text, "?") && text != "+COPS=?"
 	switch {
 	case text == "+COPS=?":
-		return 315 * time.Second
-	case query:
-		return 3 * time.Second
+		return scanTimeout
+	case strings.HasSuffix(text, "?"):
+		return queryTimeout
 	case text == "+CGACT=0" || strings.HasPrefix(text, "+CGACT=0,"):
-		return 45 * time.Second
+		return detachTimeout
 	case strings.HasPrefix(name, "D"):
-		return 180 * time.Second
+		return dialTimeout
 	}
-	switch name {
-	case "+CGACT", "+CGDATA":
-		return 180 * time.Second
-	case "+COPS":
-		return 120 * time.Second
-	case "+CGATT":
-		return 140 * time.Second
-	case "+CMGS":
-		return 120 * time.Second
-	case "+CUSD", "+QNETDEVCTL", "+RNDISCALL", "+ECNETDEVCTL", "+GTRNDIS", "^NDISDUP", "$QCRMCALL", "+DIALMODE":
-		return 30 * time.Second
-	case "+CFUN", "+RESET", "+ECRST", "+CRESET", "+SETUSB", "+GTUSBMODE", "+QCFG", "$MYCONFIG", "+ECPCFG", "+CUSBPIDSWITCH":
-		return 15 * time.Second
-	case "+CPIN", "+CMGL", "+CMGR", "+CMGD", "+QENG", "+CCED", "+GTCCINFO":
-		return 5 * time.Second
+	for _, t := range timeouts {
+		if listed(t.names, name) {
+			return time.Duration(t.seconds) * time.Second
+		}
 	}
-	return 3 * time.Second
+	return queryTimeout
 }

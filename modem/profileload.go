@@ -1,9 +1,12 @@
 package modem
 
 import (
+	"bytes"
+	"compress/gzip"
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"reflect"
 	"slices"
@@ -14,8 +17,10 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-//go:embed profiles.toml
-var profilesTOML []byte
+// profilesGZ is profiles.toml, compressed by modem/gen.
+//
+//go:embed profiles.gz
+var profilesGZ []byte
 
 // rawProfile is a profile as written. What is nil is taken from "like", or
 // empty. The fields that also are in Profile have their names.
@@ -87,9 +92,9 @@ type rawModes struct {
 // errors; an empty text is none. With an error the embedded profiles are
 // returned: a bad file must not keep a modem from the network.
 func LoadProfiles(file string, text []byte) (Profiles, error) {
-	own, err := parseProfiles("profiles.toml", profilesTOML, nil)
+	own, err := embeddedProfiles()
 	if err != nil {
-		panic(err) // a test reads it
+		panic(err) // a test reads them
 	}
 	user, err := parseProfiles(file, text, own)
 	if err != nil {
@@ -102,6 +107,22 @@ func LoadProfiles(file string, text []byte) (Profiles, error) {
 		}
 	}
 	return Profiles{list}, nil
+}
+
+func embeddedProfiles() ([]Profile, error) {
+	text, err := unpacked(profilesGZ)
+	if err != nil {
+		return nil, err
+	}
+	return parseProfiles("profiles.toml", text, nil)
+}
+
+func unpacked(gz []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(gz))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 // maxProfiles bounds a file of the user, in bytes.

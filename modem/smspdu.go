@@ -10,13 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/warthog618/sms"
+	"github.com/warthog618/sms/encoding/gsm7"
 	"github.com/warthog618/sms/encoding/tpdu"
 	"github.com/warthog618/sms/encoding/ucs2"
 )
 
-// Part is one received PDU: a short message, or a piece of a long one. Join
-// makes an SMS of parts.
+// Part is one received PDU: a short message, or a piece of a long one. A
+// Joiner makes an SMS of parts.
 type Part struct {
 	From  string // telephone number or name
 	At    time.Time
@@ -28,7 +28,6 @@ type Part struct {
 	Status int  // TS 23.040 §9.2.3.15: below 32 delivered, from 64 on given up
 
 	alphabet tpdu.Alphabet
-	udh      tpdu.UserDataHeader
 	data     []byte // septets, UCS2 or octets
 	raw      string // of a PDU that could not be read
 }
@@ -36,9 +35,24 @@ type Part struct {
 // maxPDU bounds a PDU, in hexadecimal digits: 12 octets of SMSC and 164 of TPDU, and as much again.
 const maxPDU = 704
 
+// Bits of the first octet of a TPDU (TS 23.040 §9.2.3).
+const (
+	messageType  = 0x03
+	typeDeliver  = 0x00
+	typeReport   = 0x02
+	typeSubmit   = 0x01
+	headerFollow = 0x40
+)
+
+var errCut = errors.New("short message: the PDU is cut")
+
 // DecodePDU reads a PDU as +CMGR, +CMGL and +CMT show it: hexadecimal, with the
 // address of the service centre before it. A PDU that cannot be read gives an error and
 // a Part that shows it as it is: it has to leave the card as any other.
+//
+// The library codes addresses, times and alphabets. The frame around them is
+// ours: its codec of all six kinds of PDU, and its tables of thirteen national alphabets, weigh
+// 100 kB on MIPS. Messages in these alphabets show with letters of the default one.
 func DecodePDU(text string) (Part, error) {
 	text = strings.TrimSpace(text)
 	broken := Part{Total: 1, Seq: 1, raw: printable(text, maxPDU)}
@@ -46,40 +60,102 @@ func DecodePDU(text string) (Part, error) {
 	if err != nil || len(text) > maxPDU {
 		return broken, errors.New("short message: not a PDU")
 	}
-	if len(b) < 1 || len(b) < 1+int(b[0]) {
-		return broken, errors.New("short message: the PDU is cut")
+	if len(b) < 1 || len(b) < 2+int(b[0]) {
+		return broken, errCut
 	}
-	t := tpdu.TPDU{Direction: tpdu.MT}
-	if err := readTPDU(&t, b[1+int(b[0]):]); err != nil {
-		return broken, fmt.Errorf("short message: %w", err)
+	b = b[1+int(b[0]):]
+	p := Part{Total: 1, Seq: 1}
+	switch b[0] & messageType {
+	case typeDeliver:
+		err = p.deliver(b[0]&headerFollow != 0, b[1:])
+	case typeReport:
+		err = p.report(b[1:])
+	default:
+		err = errors.New("short message: neither a message nor a status report")
 	}
-	switch t.SmsType() {
-	case tpdu.SmsDeliver:
-		return partOf(t), nil
-	case tpdu.SmsStatusReport:
-		return Part{From: t.RA.Number(), At: t.DT.Time, Ref: int(t.MR), Total: 1, Seq: 1, Report: true, Status: int(t.ST)}, nil
+	if err != nil {
+		return broken, err
 	}
-	return broken, errors.New("short message: neither a message nor a status report")
+	return p, nil
 }
 
-// readTPDU makes a panic of the library an error: what comes over the air must
-// not end a modem's task, again after each restart.
-func readTPDU(t *tpdu.TPDU, b []byte) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = errors.New("the library cannot read it")
+// deliver reads what follows the first octet of SMS-DELIVER (TS 23.040
+// §9.2.2.1): address, PID, DCS, seven octets of time, length, header, text.
+func (p *Part) deliver(header bool, b []byte) error {
+	var a tpdu.Address
+	n, err := a.UnmarshalBinary(b)
+	if err != nil {
+		return fmt.Errorf("short message: %w", err)
+	}
+	if b = b[n:]; len(b) < 10 {
+		return errCut
+	}
+	p.From, p.At = a.Number(), timeOf(b[2:9])
+	if p.alphabet, err = tpdu.DCS(b[1]).Alphabet(); err != nil {
+		p.alphabet = tpdu.Alpha7Bit // a reserved coding group is treated so, TS 23.038 §4
+	}
+	return p.userData(header, int(b[9]), b[10:])
+}
+
+// userData reads header and text; length is in septets or octets.
+func (p *Part) userData(header bool, length int, b []byte) error {
+	octets := length
+	if p.alphabet == tpdu.Alpha7Bit {
+		octets = (length*7 + 7) / 8
+	}
+	if len(b) < octets {
+		return errCut
+	}
+	b = b[:octets]
+	udhl := 0 // with the octet that says it
+	if header {
+		var h tpdu.UserDataHeader
+		var err error
+		if udhl, err = h.UnmarshalBinary(b); err != nil || udhl > len(b) {
+			return errCut
 		}
-	}()
-	return t.UnmarshalBinary(b)
+		if total, seq, ref, ok := h.ConcatInfo(); ok && total > 1 && seq >= 1 && seq <= total {
+			p.Total, p.Seq, p.Ref = total, seq, ref
+		}
+	}
+	p.data = b[udhl:]
+	if p.alphabet == tpdu.Alpha7Bit {
+		want := length - (udhl*8+6)/7
+		p.data = gsm7.Unpack7Bit(p.data, fillBits(udhl))
+		p.data = p.data[:max(0, min(want, len(p.data)))]
+	}
+	return nil
 }
 
-func partOf(t tpdu.TPDU) Part {
-	p := Part{From: t.OA.Number(), At: t.SCTS.Time, Total: 1, Seq: 1, udh: t.UDH, data: t.UD}
-	p.alphabet, _ = t.Alphabet()
-	if total, seq, ref, ok := t.ConcatInfo(); ok && total > 1 && seq >= 1 && seq <= total {
-		p.Total, p.Seq, p.Ref = total, seq, ref
+// fillBits are what fills up a header to septets.
+func fillBits(udhl int) int { return (7 - udhl%7) % 7 }
+
+// report reads what follows the first octet of SMS-STATUS-REPORT (TS 23.040
+// §9.2.2.3): reference, address, two times, status.
+func (p *Part) report(b []byte) error {
+	if len(b) < 1 {
+		return errCut
 	}
-	return p
+	p.Report, p.Ref = true, int(b[0])
+	var a tpdu.Address
+	n, err := a.UnmarshalBinary(b[1:])
+	if err != nil {
+		return fmt.Errorf("short message: %w", err)
+	}
+	if b = b[1+n:]; len(b) < 15 {
+		return errCut
+	}
+	p.From, p.At, p.Status = a.Number(), timeOf(b[7:14]), int(b[14])
+	return nil
+}
+
+// timeOf reads seven octets, zero where the service centre wrote nonsense.
+func timeOf(b []byte) time.Time {
+	var t tpdu.Timestamp
+	if err := t.UnmarshalBinary(b); err != nil {
+		return time.Time{}
+	}
+	return t.Time
 }
 
 // text decodes the parts of one message, in order.
@@ -95,7 +171,8 @@ func text(parts []Part) string {
 		case p.alphabet == tpdu.Alpha8Bit:
 			b.WriteString("(binary) " + hex.EncodeToString(p.data))
 		default:
-			b.WriteString(septets(p))
+			d, _ := gsm7.Decode(p.data) // without Strict it fails never
+			b.Write(d)
 		}
 	}
 	if len(wide) > 0 {
@@ -103,19 +180,6 @@ func text(parts []Part) string {
 		b.WriteString(string(runes))
 	}
 	return strings.ToValidUTF8(b.String(), "\ufffd")
-}
-
-func septets(p Part) (s string) {
-	defer func() {
-		if recover() != nil {
-			s = "(unreadable) " + hex.EncodeToString(p.data)
-		}
-	}()
-	d, err := tpdu.DecodeUserData(p.data, p.udh, p.alphabet, tpdu.WithAllCharsets)
-	if err != nil {
-		return "(unreadable) " + hex.EncodeToString(p.data)
-	}
-	return string(d)
 }
 
 // join makes the message of its parts, by sequence; missing ones show as "…".
@@ -158,160 +222,6 @@ func key(m SMS, ref int) string {
 		h.Write([]byte(strconv.Itoa(len(s)) + ":" + s))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-// maxParts bounds a message that is sent: each part is billed.
-const maxParts = 10
-
-// EncodeSMS makes the commands that send a text: one, or one for each part of
-// a long one. Characters beyond GSM 03.38 make it UCS2. ref tells the parts of
-// different messages from each other; it should differ from that of the last message.
-func EncodeSMS(to, message string, ref byte) ([]Command, error) {
-	da, err := destination(to)
-	if err != nil {
-		return nil, err
-	}
-	message = strings.ToValidUTF8(message, "\ufffd")
-	if message == "" {
-		return nil, errors.New("short message: the text is empty")
-	}
-	if len(message) > maxParts*160*3 {
-		return nil, tooLong(len(message))
-	}
-	list, err := sms.Encode([]byte(message), sms.WithTemplateOption(tpdu.WithDA(da)), reference(ref))
-	if err != nil {
-		return nil, fmt.Errorf("short message: %w", err)
-	}
-	if len(list) > maxParts {
-		return nil, tooLong(len(message))
-	}
-	var commands []Command
-	for _, t := range list {
-		b, err := t.MarshalBinary()
-		if err != nil {
-			return nil, fmt.Errorf("short message: %w", err)
-		}
-		c := NewCommand("+CMGS=" + strconv.Itoa(len(b)))      // without the SMSC
-		c.PDU = "00" + strings.ToUpper(hex.EncodeToString(b)) // 00: the SMSC of the card
-		commands = append(commands, c)
-	}
-	return commands, nil
-}
-
-func tooLong(n int) error {
-	return fmt.Errorf("short message: %d bytes are more than %d parts hold", n, maxParts)
-}
-
-// reference is the encoder's counter for the parts of a long message: always
-// the same number, so that EncodeSMS is a function of its arguments.
-type reference byte
-
-// Count is what the library asks for.
-func (r reference) Count() int { return int(r) }
-
-// ApplyEncoderOption sets the counters; the modem replaces TP-MR by its own.
-func (r reference) ApplyEncoderOption(e *sms.Encoder) { e.ConcatRef, e.MsgCount = r, reference(0) }
-
-// destination reads a telephone number: digits with an optional +. Short
-// numbers (10086) have no international form, so the type is set by the +.
-func destination(to string) (tpdu.Address, error) {
-	number := strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" -()", r) {
-			return -1
-		}
-		return r
-	}, to)
-	bare, international := strings.CutPrefix(number, "+")
-	if digits(bare, 1, 20) != bare || bare == "" {
-		return tpdu.Address{}, errors.New("short message: the telephone number is not 1 to 20 digits with or without a +")
-	}
-	a := tpdu.NewAddress()
-	a.SetNumber(bare)
-	if !international {
-		a.SetTypeOfNumber(tpdu.TonUnknown)
-	}
-	return a, nil
-}
-
-// Stored is a message in the modem's store.
-type Stored struct {
-	Index int // of +CMGL; -1 in an answer to +CMGR, which does not say it
-	Stat  int // 0 received unread, 1 received read, 2 to be sent, 3 sent
-	PDU   string
-}
-
-// Received reports whether somebody else has sent it.
-func (s Stored) Received() bool { return s.Stat == 0 || s.Stat == 1 }
-
-// ParseCMGL reads the answers to +CMGL and +CMGR in PDU mode: a header, then
-// the PDU in a line of its own.
-func ParseCMGL(lines []string) []Stored {
-	var list []Stored
-	for i := 0; i+1 < len(lines); i++ {
-		s := Stored{Index: -1}
-		f := fieldsOf(lines[i])
-		ok := false
-		switch prefixOf(lines[i]) {
-		case "+CMGL": // index, stat, name, length
-			if s.Index, ok = between(f, 0, 0, 9999); !ok {
-				continue
-			}
-			f = f[1:]
-		case "+CMGR": // stat, name, length
-		default:
-			continue
-		}
-		if s.Stat, ok = between(f, 0, 0, 3); !ok {
-			continue
-		}
-		if pdu := strings.TrimSpace(lines[i+1]); prefixOf(pdu) == "" && pdu != "" {
-			s.PDU = pdu
-			list = append(list, s)
-			i++
-		}
-	}
-	return list
-}
-
-// ParseCMTI reads "+CMTI: "SM",3", a new message, and "+CDSI", a new report.
-func ParseCMTI(line string) (store string, index int, ok bool) {
-	switch prefixOf(line) {
-	case "+CMTI", "+CDSI":
-	default:
-		return "", 0, false
-	}
-	f := fieldsOf(line)
-	index, ok = between(f, 1, 0, 9999)
-	return printable(field(f, 0), 8), index, ok
-}
-
-// ParseCPMS reads how many messages the first store holds and can hold:
-// "+CPMS: "SM",3,40,…", and the answer to a setting, which has no names.
-func ParseCPMS(lines []string) (used, total int, ok bool) {
-	for _, line := range lines {
-		f := fieldsOf(line)
-		if prefixOf(line) != "+CPMS" {
-			continue
-		}
-		if len(f) > 0 && !isNumber(f[0]) {
-			f = f[1:]
-		}
-		used, ok = between(f, 0, 0, 9999)
-		total, okTotal := between(f, 1, 0, 9999)
-		return used, total, ok && okTotal
-	}
-	return 0, 0, false
-}
-
-// ParseCMGS returns the reference of a message that was sent; its status
-// report has the same.
-func ParseCMGS(lines []string) (int, bool) {
-	for _, line := range lines {
-		if n, ok := between(fieldsOf(line), 0, 0, 255); ok && prefixOf(line) == "+CMGS" {
-			return n, true
-		}
-	}
-	return 0, false
 }
 
 // same reports whether two parts are the same piece, sent twice by the network.

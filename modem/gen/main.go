@@ -1,7 +1,9 @@
-// Command gen writes modem/providers.gz, the table of APNs by network, from
-// serviceproviders.xml of mobile-broadband-provider-info (in the public domain;
-// Debian has a package of that name). Run it in the root of the repository:
+// Command gen writes what package modem embeds, compressed: profiles.gz, which
+// is profiles.toml, and with -i providers.gz, the table of APNs by network. That
+// is made of serviceproviders.xml of mobile-broadband-provider-info (in the public
+// domain; Debian has a package of that name). Run it in the root of the repository:
 //
+//	go run ./modem/gen
 //	go run ./modem/gen -i /usr/share/mobile-broadband-provider-info/serviceproviders.xml
 package main
 
@@ -12,20 +14,28 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
 func main() {
-	in := flag.String("i", "/usr/share/mobile-broadband-provider-info/serviceproviders.xml", "source")
-	out := flag.String("o", "modem/providers.gz", "table")
+	in := flag.String("i", "", "serviceproviders.xml")
+	dir := flag.String("o", "modem", "the package's directory")
 	flag.Parse()
-	if err := write(*in, *out); err != nil {
+	if err := write(*in, *dir); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
 }
 
-func write(in, out string) error {
+func write(in, dir string) error {
+	profiles, err := os.ReadFile(filepath.Join(dir, "profiles.toml"))
+	if err != nil {
+		return err
+	}
+	if err := writePacked(filepath.Join(dir, "profiles.gz"), string(profiles)); err != nil || in == "" {
+		return err
+	}
 	source, err := os.ReadFile(in)
 	if err != nil {
 		return err
@@ -34,11 +44,15 @@ func write(in, out string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", in, err)
 	}
-	packed, err := pack(table)
+	return writePacked(filepath.Join(dir, "providers.gz"), table)
+}
+
+func writePacked(name, text string) error {
+	packed, err := pack(text)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(out, packed, 0o644)
+	return os.WriteFile(name, packed, 0o644)
 }
 
 // pack compresses without a time stamp, so that the same table is the same file.
