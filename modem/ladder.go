@@ -240,13 +240,8 @@ func jitter(d time.Duration, rng *rand.Rand) time.Duration {
 	return d + time.Duration(rng.Int64N(int64(d)/5+1))
 }
 
-// allowed reports whether the rung's interval is over: operators' resets keep
-// no interval, but count for the next one of ours.
-func (l *Ladder) allowed(r Rung, now time.Time) bool {
-	return l.Last[r] == 0 || !now.Before(unstamp(l.Last[r]).Add(l.every(r)))
-}
-
-// climbed notes that a rung was climbed, NoTrouble for the operator's.
+// climbed notes that a rung was climbed, NoTrouble for the operator's: theirs
+// keep no interval, but count for the next one of ours.
 func (l *Ladder) climbed(t Trouble, r Rung, now time.Time) {
 	l.Rung, l.Ended, l.Last[r] = r, stamp(now), stamp(now)
 	l.For, l.tried, l.since = t, t, time.Time{}

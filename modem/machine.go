@@ -44,7 +44,7 @@ type Machine struct {
 	sms     smsFacts
 	polls   pollFacts
 	rescue  rescueFacts
-	shown   shown
+	shown   shownFacts
 	profile Profile
 	want    want
 	redo    bool

@@ -38,7 +38,10 @@ func (m *Machine) stageNetwork() bool {
 		f.since = m.now
 	}
 	every := searchPoll
-	if m.now.Sub(f.since) >= noSignalFor {
+	switch searched := m.now.Sub(f.since); {
+	case searched < searchFirst:
+		every = searchSoon
+	case searched >= noSignalFor:
 		every = searchLong
 	}
 	if !m.alarm(f.at.Add(every)) {

@@ -152,7 +152,7 @@ func (m *Machine) pollRound() bool {
 	first := p.at.IsZero()
 	p.at = m.now
 	m.askNetwork(func() {
-		signal := func() { m.askSignal(func() { m.askOther() }) }
+		signal := func() { m.askSignal(func() { m.askOther(func() { p.at = m.now }) }) }
 		if m.data.state != dataUp || first {
 			signal()
 			return
@@ -202,11 +202,13 @@ func (m *Machine) poke(text string, then func([]string), failed func()) {
 	})
 }
 
-// askOther asks for the rest, one at a time.
-func (m *Machine) askOther() {
+// askOther asks for the rest, one at a time. A round ends with it: the next one
+// begins a round's time later.
+func (m *Machine) askOther(then func()) {
 	p := &m.polls
 	if m.sms.poll && m.smsDue() {
 		m.sms.dirty = true // the next look lists them
+		then()
 		return
 	}
 	others := []string{"+COPS?"}
@@ -219,7 +221,7 @@ func (m *Machine) askOther() {
 	others = append(others, "+CBC", "+CCLK?")
 	text := others[p.turn%len(others)]
 	p.turn++
-	m.poke(text, func(lines []string) { m.otherRead(text, lines) }, func() {})
+	m.poke(text, func(lines []string) { m.otherRead(text, lines); then() }, then)
 }
 
 // signalRead notes what the radio says.

@@ -4,9 +4,11 @@ import "time"
 
 // The clocks of the radio.
 const (
-	radioRest   = 7 * time.Second  // between off and on (spec 4.3, step 5)
-	modeRetry   = 5 * time.Minute  // until a mode that could not be read is read again
-	searchPoll  = 3 * time.Second  // registration, while searching
+	radioRest   = 7 * time.Second // between off and on (spec 4.3, step 5)
+	modeRetry   = 5 * time.Minute // until a mode that could not be read is read again
+	searchSoon  = time.Second     // registration, while searching, in the first searchFirst
+	searchFirst = 20 * time.Second
+	searchPoll  = 3 * time.Second  // then
 	searchLong  = 10 * time.Second // the same, after noSignalFor
 	graceSearch = 15 * time.Second // a loss of registration that is shorter ends nothing (ModemManager)
 	noSignalFor = 60 * time.Second // searching for longer is reported
@@ -16,6 +18,7 @@ const (
 type radioFacts struct {
 	known, on bool
 	mode      bool // the USB mode has been looked at
+	unchanged bool // the mode is another one, and was written before
 	selected  bool // RAT, bands, PLMN and slot are as configured
 }
 
@@ -34,6 +37,7 @@ func (m *Machine) stageMode() bool {
 		switch {
 		case r.Err != nil || !known || now == m.set.USBMode:
 		case tried:
+			m.radio.unchanged = true
 			m.tell("modem", CodeModeSwitch.Sentence(), true, "mode", now)
 		default:
 			m.setMode(value)

@@ -143,6 +143,8 @@ func (m *Machine) can(r Rung) bool {
 	switch r {
 	case RungConfirm:
 		return speaks
+	case RungRenew:
+		return m.data.plan.Kind == DataNetdev && !m.profile.Static
 	case RungNextAPN:
 		return false // the choice of the APN has its own clock
 	case RungReattach:

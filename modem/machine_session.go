@@ -94,6 +94,9 @@ func (m *Machine) stagePath() bool {
 			return m.hold(Connected, CodePortBusy, port+" is also open by "+who)
 		}
 	}
+	if m.radio.unchanged {
+		return m.hold(Connected, CodeModeSwitch, "")
+	}
 	return m.hold(Connected, "", "")
 }
 

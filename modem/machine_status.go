@@ -2,8 +2,8 @@ package modem
 
 import "time"
 
-// shown is what was shown last.
-type shown struct {
+// shownFacts are what was shown last.
+type shownFacts struct {
 	state      State
 	code       Code
 	since      time.Time

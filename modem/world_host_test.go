@@ -39,6 +39,16 @@ type host struct {
 	quiet    bool
 	chaos    time.Duration // the daemon is killed about so often; 0 never
 	doom     time.Duration
+	broken   map[string]error    // port: what becomes of a command instead of silence
+	says     map[string][]string // answers of a test
+	sentText map[string]int
+	sent     int // SMS
+	answers  map[uint64]Answer
+	asked    uint64
+	missing  map[DataKind]bool // programs
+	uart     bool
+	kept     []SMS
+	badStore bool          // the store refuses
 	crashed  time.Duration // the daemon was killed then, beside a session that lived
 }
 
@@ -123,7 +133,7 @@ func (h *host) later(d time.Duration, c coming) {
 // level is what the machine is shown.
 func (h *host) level() Level {
 	l := Level{Enabled: true, Received: h.received, Path: h.path()}
-	if h.present() {
+	if h.present() && !h.uart {
 		d := h.device
 		l.Device = &d
 	}
@@ -243,7 +253,23 @@ func (h *host) carryOut(a Action) {
 			h.later(ms(1, 3), coming{e: Replied{a.ID, Reply{Err: ErrGone}}, own: true})
 			return
 		}
+		if h.sentText == nil {
+			h.sentText = map[string]int{}
+		}
+		h.sentText[a.Command.Text]++
 		lines, err, delay := h.answer(a.Port, a.Command)
+		if says, ok := h.says[a.Command.Text]; ok && err == nil {
+			lines = says
+		} else if ok && !silent(err) {
+			lines, err = says, nil
+		}
+		if e := h.broken[a.Port]; e != nil {
+			err, delay = e, 100*time.Millisecond
+		}
+		if a.Command.PDU != "" && err == nil {
+			h.sent++
+			lines = []string{"+CMGS: 7"}
+		}
 		if err != nil && (!dull || silent(err)) {
 			h.note("< %s %v", a.Command, err)
 		}
@@ -265,7 +291,14 @@ func (h *host) carryOut(a Action) {
 		h.later(ms(5, 60), coming{e: Finished{ID: a.ID}, own: true, do: func() { h.disk = b; h.saves = append(h.saves, h.abs) }})
 	case StartData:
 		h.plan = a.Plan
+		if h.missing[a.Plan.Kind] {
+			h.later(ms(5, 10), coming{e: DataChanged{Cause: DataMissing, Message: "no such program"}, own: true})
+			return
+		}
 		h.later(ms(20, 200), coming{e: DataChanged{Up: true, Netdev: a.Plan.Netdev}, own: true})
+		if a.Plan.Kind == DataPPP {
+			h.dialled = true
+		}
 		if !h.dataOn {
 			h.dataOn = true
 			h.leaseAt = h.abs + ms(500, 1500)
@@ -281,6 +314,19 @@ func (h *host) carryOut(a Action) {
 		h.lease, h.leaseAt = 0, h.abs+ms(500, 1500)
 	case Pull:
 		h.lever(a)
+	case Answer:
+		if h.answers == nil {
+			h.answers = map[uint64]Answer{}
+		}
+		h.answers[a.ID] = a
+	case Received:
+		err := error(nil)
+		if h.badStore {
+			err = ErrError
+		} else if !slices.ContainsFunc(h.kept, func(s SMS) bool { return s.Key == a.SMS.Key }) {
+			h.kept = append(h.kept, a.SMS)
+		}
+		h.later(ms(5, 50), coming{e: Finished{ID: a.ID, Err: err}, own: true})
 	case Tell:
 		h.note("tell %s: %s", a.Kind, a.Text)
 	}
@@ -338,5 +384,8 @@ func (h *host) until(d time.Duration, cond func() bool) bool {
 		h.sleep(end)
 	}
 }
+
+// count is how often a command was sent.
+func (h *host) count(text string) int { return h.sentText[text] }
 
 func (h *host) run(d time.Duration) { h.until(d, func() bool { return false }) }
