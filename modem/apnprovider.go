@@ -57,15 +57,10 @@ func plmnOfICCID(iccid string) string {
 	if len(iccid) < 6 || iccid[:4] != "8986" {
 		return ""
 	}
-	switch iccid[4:6] {
-	case "00", "02", "04", "07", "08", "13":
-		return "46000"
-	case "01", "06", "09":
-		return "46001"
-	case "03", "05", "11", "12":
-		return "46011"
-	case "15":
-		return "46015"
+	for _, list := range []string{"46000 00 02 04 07 08 13 ", "46001 01 06 09 ", "46011 03 05 11 12 ", "46015 15 "} {
+		if listed(list, iccid[4:6]) {
+			return list[:5]
+		}
 	}
 	return ""
 }

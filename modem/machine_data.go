@@ -118,7 +118,9 @@ func (m *Machine) offers(k DataKind) (DataPlan, bool) {
 		}
 		return plan, false
 	case DataPPP:
-		port, ok := m.profile.DialPort(m.profile.PortsInOrder(m.device.Ports), m.ports.main)
+		port, ok := m.profile.DialPort(slices.DeleteFunc(slices.Clone(m.profile.PortsInOrder(m.device.Ports)), func(p Port) bool {
+			return m.ports.binary[p.Path]
+		}), m.ports.main)
 		if !ok || m.profile.Dial == "" {
 			return plan, false
 		}
@@ -249,7 +251,7 @@ func (m *Machine) startNetdev(plan DataPlan) {
 			return
 		}
 		if up, ok := ParseDialled(r.Lines, m.profile.CID); ok && r.Err == nil && up {
-			m.awaitBearer(plan, m.now.Add(addressWait))
+			m.prompt(plan)
 			return
 		}
 		m.dial(plan)

@@ -191,7 +191,8 @@ func (m *Machine) portChanged(e PortChanged) {
 
 // tryPort sends AT until the port answers.
 func (m *Machine) tryPort(port string, tries int) {
-	c := Command{Timeout: probeTimeout, Priority: StatePriority}
+	// V1: it may answer in numbers, which end in no line
+	c := Command{Text: "V1", Timeout: probeTimeout, Priority: StatePriority}
 	m.sendOn(port, c, func(r Reply) {
 		switch {
 		case !silent(r.Err):
@@ -249,12 +250,15 @@ func (m *Machine) answered(p pending, r Reply) {
 		m.portFailed(p.port, r.Err)
 	case !silent(r.Err):
 		m.ports.strikes = 0
+		if n := cme(r.Err); n == 10 || n == 13 || n == 14 {
+			m.polls.simURC = true
+		}
 	}
 }
 
 // checkPort asks a port that owes an answer.
 func (m *Machine) checkPort() {
-	m.send(Command{Timeout: checkTimeout, Priority: StatePriority}, func(Reply) {})
+	m.send(Command{Text: "V1", Timeout: checkTimeout, Priority: StatePriority}, func(Reply) {})
 }
 
 // portFailed leaves a port that does not answer or has closed: the other one
@@ -329,7 +333,7 @@ func (m *Machine) lookForSpare() bool {
 
 // trySpare takes a port as the spare one if it has the same IMEI.
 func (m *Machine) trySpare(port string) {
-	m.sendOn(port, Command{Timeout: probeTimeout, Priority: StatePriority}, func(r Reply) {
+	m.sendOn(port, Command{Text: "V1", Timeout: probeTimeout, Priority: StatePriority}, func(r Reply) {
 		if silent(r.Err) {
 			m.closePort(port)
 			return

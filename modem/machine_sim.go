@@ -60,7 +60,9 @@ func (m *Machine) stageCard() bool {
 	case m.ports.none, m.ports.main == "", f.ready:
 		return true
 	case f.asked.IsZero() || !m.alarm(f.asked.Add(m.simPeriod())):
-		m.want.state = SIMWait
+		if f.asked.IsZero() {
+			m.want.state = SIMWait
+		}
 		m.askCard()
 		return false
 	}
@@ -245,9 +247,11 @@ func (m *Machine) unlock() {
 	}
 	m.setCard(card.try(pin, m.sim.tries))
 	m.save(func(err error) {
-		if err == nil {
-			m.enter(pin)
+		if err != nil {
+			m.setCard(card) // what is not on disk does not count as noted
+			return
 		}
+		m.enter(pin)
 	})
 }
 

@@ -20,7 +20,7 @@ func world(t *testing.T, self bool, set Settings) *host {
 		device = air780()
 	}
 	set.SIM.Roaming = true
-	return newHost(rng, d, toyProfiles(t), set, device)
+	return newHost(rng, d, simProfiles(t), set, device)
 }
 
 // up makes one that is online and quiet.
@@ -179,10 +179,18 @@ func TestAdoption(t *testing.T) {
 // The card is pulled, and comes back: nothing but +CPIN? is done, and a radio
 // cycle every ten minutes.
 func TestCardPulled(t *testing.T) {
-	h := up(t, false, Settings{Power: true})
-	h.card.in = false
-	h.pop("+CPIN: NOT READY")
-	h.is(t, time.Minute, SIMWait, CodeSIMMissing)
+	for _, told := range []bool{true, false} {
+		h := up(t, false, Settings{Power: true})
+		h.card.in = false
+		if told {
+			h.pop("+CPIN: NOT READY")
+		}
+		h.is(t, 2*time.Minute, SIMWait, CodeSIMMissing)
+		cardBack(t, h)
+	}
+}
+
+func cardBack(t *testing.T, h *host) {
 	h.run(3 * time.Hour)
 	if len(h.seen.soft)+len(h.seen.powers)+len(h.seen.rebinds) > 0 {
 		t.Error("reset for a missing card")
@@ -206,6 +214,7 @@ func TestLocks(t *testing.T) {
 		{"no PIN configured", func(h *host) { h.card.locked, h.card.pin = true, "1234" }, CodePINNeeded},
 		{"PUK", func(h *host) { h.card.locked, h.card.tries = true, 0 }, CodePUK},
 		{"two tries", func(h *host) { h.card.locked, h.card.pin, h.card.tries, h.set.SIM.PIN = true, "1234", 2, "1234" }, CodePINTries},
+		{"the disk refuses", func(h *host) { h.card.locked, h.card.pin, h.set.SIM.PIN, h.badDisk = true, "1234", "1234", true }, CodeMemory},
 		{"network lock", func(h *host) { h.says = map[string][]string{"+CPIN?": {"+CPIN: PH-NET PIN"}} }, CodeSIMLocked},
 	} {
 		h := world(t, false, Settings{Power: true})
@@ -473,5 +482,62 @@ func TestOnePortPPP(t *testing.T) {
 	h.until(time.Minute, func() bool { return len(h.seen.commands) > n+3 })
 	if len(h.seen.commands) <= n+3 {
 		t.Error("it does not speak again", h.story())
+	}
+}
+
+// smsPDU is an SMS-DELIVER of two septets, "Hi", from 10086.
+const smsPDU = "07911356048801F004" + "05A10180F6" + "0000" + "52115021000023" + "02" + "C834"
+
+// put lays a message on the card.
+func (h *host) put(slot int, pdu string) {
+	if h.store == nil {
+		h.store = map[int]string{}
+	}
+	h.store[slot] = pdu
+}
+
+// A message is read, stored, deleted: once, over crashes, and never lost when
+// the store refuses it.
+func TestSMSNeverTwice(t *testing.T) {
+	for seed := range uint64(60) {
+		h := up(t, seed%2 == 0, Settings{})
+		h.rng = rand.New(rand.NewPCG(seed, 3))
+		h.put(1, smsPDU)
+		h.badStore = seed%3 == 0
+		h.pop(`+CMTI: "SM",1`)
+		h.run(time.Duration(h.rng.Int64N(int64(150 * time.Millisecond))))
+		if seed%4 != 0 {
+			h.crash()
+		}
+		h.run(time.Duration(h.rng.Int64N(int64(2 * time.Second))))
+		h.badStore = false
+		h.run(3 * time.Minute)
+		if len(h.kept) != 1 || h.kept[0].Text != "Hi" || h.kept[0].From != "10086" || len(h.store) != 0 {
+			t.Fatalf("seed %d: kept %+v, on the card %d %s", seed, h.kept, len(h.store), h.story())
+		}
+		handed := h.handed
+		h.put(2, smsPDU) // the network brings it again
+		h.pop(`+CMTI: "SM",2`)
+		h.run(time.Minute)
+		if len(h.kept) != 1 || len(h.store) != 0 || h.handed != handed {
+			t.Fatalf("seed %d: the same message again: kept %d, handed over %d times", seed, len(h.kept), h.handed-handed)
+		}
+	}
+}
+
+// A card that is full at the start is emptied; where no URC tells, it is looked
+// at every minute.
+func TestSMSFullCard(t *testing.T) {
+	h := world(t, true, Settings{})
+	for i := range 10 {
+		h.put(i+1, strings.Replace(smsPDU, "52115021", "521150"+string(rune('1'+i%9))+string(rune('1'+i/9)), 1))
+	}
+	h.refuse = map[string]bool{"+CNMI=2,1,0,1,0": true, "+CNMI=2,1": true}
+	if !h.until(2*time.Minute, func() bool { return len(h.store) == 0 && len(h.kept) == 10 }) {
+		t.Fatalf("%d on the card, %d kept %s", len(h.store), len(h.kept), h.story())
+	}
+	h.put(1, strings.Replace(smsPDU, "52115021", "62115021", 1))
+	if !h.until(2*time.Minute+10*time.Second, func() bool { return len(h.store) == 0 && len(h.kept) == 11 }) {
+		t.Errorf("no URC: %d on the card", len(h.store))
 	}
 }

@@ -38,7 +38,7 @@ func TestParseErrors(t *testing.T) {
 	if e := ParseCMSError("38"); e.Error() != "CMS error 38 (network out of order)" {
 		t.Error(e)
 	}
-	for name, table := range map[string][]coded{"CME": cmeTexts, "CMS": cmsTexts} {
+	for name, table := range map[string][]coded{"CME": cmeTexts, "CMS": cmsTexts, "EMM": emmTexts, "ESM": esmTexts} {
 		words := map[string]bool{}
 		for i, c := range table {
 			if i > 0 && table[i-1].code >= c.code {
@@ -165,6 +165,23 @@ func TestParseRegistration(t *testing.T) {
 	}
 	if !roaming.Roaming() || !roaming.Registered() || home.Roaming() || denied.Registered() || !denied.Denied() {
 		t.Error("what a registration says")
+	}
+	for n, want := range map[int]string{3: "illegal UE", 11: "network (PLMN) not allowed", 42: "severe network failure", 99: "cause 99"} {
+		if got := EMMCause(n); got != want {
+			t.Errorf("EMM cause %d: %s", n, got)
+		}
+	}
+	for n, want := range map[int]string{27: "missing or unknown APN", 33: "service option not subscribed", 66: "APN not supported in this network", 1: "cause 1"} {
+		if got := ESMCause(n); got != want {
+			t.Errorf("ESM cause %d: %s", n, got)
+		}
+	}
+	five, four, two := Registration{Domain: "+C5GREG", Stat: RegHome}, Registration{Domain: "+CEREG", Stat: RegHome}, Registration{Domain: "+CGREG", Stat: RegHome}
+	if !five.Better(four) || !four.Better(two) || !two.Better(home) || home.Better(two) {
+		t.Error("order of the domains")
+	}
+	if voice, data := (Registration{Domain: "+CREG", Stat: RegDenied}), (Registration{Domain: "+CEREG", Stat: RegSearching}); voice.Better(data) || !data.Better(voice) {
+		t.Error("voice denied, data searching: that is searching")
 	}
 	if RATName(7) != "LTE" || RATName(11) != "NR" || RATName(-1) != "" || RATName(99) != "" {
 		t.Error("names of technologies")

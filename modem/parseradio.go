@@ -1,7 +1,6 @@
 package modem
 
 import (
-	"strconv"
 	"strings"
 )
 
@@ -28,19 +27,21 @@ func ParseRadio(lines []string) Radio {
 		case "+CESQ":
 			one.cesq(f)
 		case "+QCSQ":
-			one.qcsq(f)
+			one.read("+QCSQ", f)
 		case "+QENG":
 			one.qeng(f)
 		case "+CPSI":
 			one.cpsi(f)
 		case "^HCSQ":
-			one.hcsq(f)
+			one.read("^HCSQ", f)
 		case "^MONSC":
-			one.monsc(f)
+			one.read("^MONSC", f)
 		case "+CCED":
 			one.cced(line)
-		case "+GTCCINFO", "":
-			one.gtcc(f) // its lines have no prefix
+		case "+GTCCINFO", "": // its lines have no prefix
+			if len(f) >= 14 && f[0] == "1" { // the serving cell
+				one.read("+GTCCINFO", f[1:])
+			}
 		}
 		r = r.With(one)
 	}
@@ -103,33 +104,6 @@ func (s Signal) bars() int {
 	return 0
 }
 
-// scaled is offset + raw/divisor where the field is a number from low to high.
-func scaled(f []string, i, low, high int, divisor, offset float64) *float64 {
-	n, ok := between(f, i, low, high)
-	if !ok {
-		return nil
-	}
-	v := float64(n)/divisor + offset
-	return &v
-}
-
-func whole(f []string, i, low, high, offset int) *int {
-	n, ok := between(f, i, low, high)
-	if !ok {
-		return nil
-	}
-	n += offset
-	return &n
-}
-
-// What real values are: RSRP, RSSI and RSRQ as modems write them in dBm and dB.
-const (
-	minRSRP, maxRSRP = -144, -30
-	minRSSI, maxRSSI = -125, -20
-	minRSRQ, maxRSRQ = -43, 20
-	minSINR, maxSINR = -30, 40
-)
-
 // csq: 0 to 31 is -113 + 2n dBm, 99 unknown (TS 27.007 §8.5); 100 to 191 is
 // -116 + (n - 100) dBm of TD-SCDMA and LTE in some modems.
 func (r *Radio) csq(f []string) {
@@ -147,91 +121,56 @@ func (r *Radio) csq(f []string) {
 // cesq: rxlev, ber, rscp, ecno, rsrq, rsrp (TS 27.007 §8.69), and for NR
 // ss_rsrq, ss_rsrp, ss_sinr behind them.
 func (r *Radio) cesq(f []string) {
-	r.Signal.RSRQ = scaled(f, 4, 0, 34, 2, -20)
-	r.Signal.RSRP = whole(f, 5, 0, 97, -141)
-	if r.Signal.RSRP == nil && len(f) >= 9 {
-		r.Signal.RSRQ = scaled(f, 6, 0, 126, 2, -43.5)
-		r.Signal.RSRP = whole(f, 7, 0, 126, -157)
-		r.Signal.SINR = scaled(f, 8, 0, 127, 2, -23.5)
+	r.read("+CESQ", append([]string{"LTE"}, f...))
+	if r.Signal.RSRP == nil {
+		r.read("+CESQ", append([]string{"NR"}, f...))
 	}
-}
-
-// qcsq: "LTE",rssi,rsrp,sinr,rsrq; SINR in fifths of a dB from -20 on.
-func (r *Radio) qcsq(f []string) {
-	switch field(f, 0) {
-	case "LTE", "eMTC", "CAT-M", "CAT-M1", "CAT-NB1", "NBIoT":
-		r.RAT = "LTE"
-		r.Signal.RSSI, r.Signal.RSRP = whole(f, 1, minRSSI, maxRSSI, 0), whole(f, 2, minRSRP, maxRSRP, 0)
-		r.Signal.SINR, r.Signal.RSRQ = scaled(f, 3, 0, 250, 5, -20), scaled(f, 4, minRSRQ, maxRSRQ, 1, 0)
-	case "GSM":
-		r.RAT = "GSM"
-		r.Signal.RSSI = whole(f, 1, minRSSI, maxRSSI, 0)
-	case "WCDMA":
-		r.RAT = "UMTS"
-		r.Signal.RSSI = whole(f, 1, minRSSI, maxRSSI, 0)
-	}
+	r.RAT = "" // the fields do not say which
 }
 
 // qeng reads the serving cell of +QENG: in one line, or with a carrier of NR
 // beside it in lines that begin with the technology.
 func (r *Radio) qeng(f []string) {
-	for i, word := range f[:min(3, len(f))] {
-		g := f[i:]
-		switch word {
-		case "LTE", "CAT-M", "eMTC", "CAT-NB": // duplex, MCC, MNC, cell, PCI, EARFCN, band, UL, DL, TAC, RSRP, RSRQ, RSSI, SINR
-			r.place("LTE", field(g, 2), field(g, 3), field(g, 10), field(g, 4))
-			r.channel(field(g, 6), field(g, 5), field(g, 7))
-			r.Signal.RSRP, r.Signal.RSRQ = whole(g, 11, minRSRP, maxRSRP, 0), scaled(g, 12, minRSRQ, maxRSRQ, 1, 0)
-			r.Signal.RSSI, r.Signal.SINR = whole(g, 13, minRSSI, maxRSSI, 0), quectelSINR(g, 14)
-		case "NR5G-SA": // duplex, MCC, MNC, cell, PCI, TAC, ARFCN, band, bandwidth, RSRP, RSRQ, SINR
-			r.place("NR", field(g, 2), field(g, 3), field(g, 6), field(g, 4))
-			r.channel(field(g, 7), field(g, 5), "n"+field(g, 8))
-			r.Signal.RSRP, r.Signal.RSRQ = whole(g, 10, minRSRP, maxRSRP, 0), scaled(g, 11, minRSRQ, maxRSRQ, 1, 0)
-			r.Signal.SINR = scaled(g, 12, minSINR, maxSINR, 1, 0)
-		case "WCDMA": // MCC, MNC, LAC, cell, UARFCN, PSC, RAC, RSCP, EcIo
-			r.place("UMTS", field(g, 1), field(g, 2), field(g, 3), field(g, 4))
-			r.channel(field(g, 5), field(g, 6), "")
-			r.Signal.RSSI = whole(g, 8, minRSSI, maxRSSI, 0)
-		case "GSM": // MCC, MNC, LAC, cell, BSIC, ARFCN, band, RxLev
-			r.place("GSM", field(g, 1), field(g, 2), field(g, 3), field(g, 4))
-			r.channel(field(g, 6), "", "")
-		default:
-			continue
+	for i := range f[:min(3, len(f))] {
+		if r.read("+QENG", f[i:]) {
+			return
 		}
+	}
+}
+
+// cpsi: LTE,Online,460-01,0x230A,175499523,318,EUTRAN-BAND3,1650,5,0,RSRQ,RSRP,
+// RSSI,SNR. The levels are in dBm, in tenths, or as in +CESQ, by firmware.
+func (r *Radio) cpsi(f []string) {
+	if len(f) < 3 {
 		return
 	}
+	mcc, mnc, _ := strings.Cut(f[2], "-")
+	f = append([]string{f[0], mcc, mnc}, f[3:]...)
+	rat, _, _ := strings.Cut(f[0], " ") // LTE CAT-M1
+	f[0] = rat
+	switch rsrp, ok := integer(f, 11); {
+	case !ok || rat != "LTE":
+	case rsrp <= -200:
+		f[0] = "LTE tenths"
+	case rsrp >= 0:
+		f[0] = "LTE raw"
+	}
+	r.read("+CPSI", f)
 }
 
-// quectelSINR is in dB in newer firmware; older one writes 0 to 250, fifths of
-// a dB from -20 on. Above 30 it can only be the latter.
-func quectelSINR(f []string, i int) *float64 {
-	if v := scaled(f, i, -20, 30, 1, 0); v != nil {
-		return v
+// cced: "LTE current cell: MCC,MNC,IMSI,roaming,band,bandwidth,EARFCN,cell,RSRP,
+// RSRQ,TAC,SrxLev,PCI", all decimal, levels as in +CESQ or in dBm. The IMSI is not looked at.
+func (r *Radio) cced(line string) {
+	rest, ok := strings.CutPrefix(strings.TrimSpace(afterPrefix(line)), "LTE current cell")
+	if !ok {
+		return
 	}
-	return scaled(f, i, 31, 250, 5, -20)
-}
-
-// place sets technology, network and cell; area and cell are hex.
-func (r *Radio) place(rat, mcc, mnc, area, cell string) {
-	r.RAT = rat
-	if len(mcc) == 3 && isNumber(mcc) && isNumber(mnc) && len(mnc) <= 3 {
-		if len(mnc) == 1 {
-			mnc = "0" + mnc
-		}
-		r.PLMN = mcc + mnc
+	_, rest, _ = strings.Cut(rest, ":")
+	f := append([]string{"LTE raw"}, fieldsOf(rest)...)
+	if n, ok := integer(f, 9); ok && n < 0 {
+		f[0] = "LTE"
 	}
-	r.Cell.TAC, r.Cell.ID = areaOf(area), areaOf(cell)
-}
-
-// channel sets what is decimal: EARFCN, PCI, band.
-func (r *Radio) channel(earfcn, pci, band string) {
-	if n, err := strconv.Atoi(earfcn); err == nil && n >= 0 {
-		r.Cell.EARFCN = n
-	}
-	if n, err := strconv.Atoi(pci); err == nil && n >= 0 && n <= 1007 {
-		r.Cell.PCI = n
-	}
-	if isNumber(strings.TrimPrefix(band, "n")) {
-		r.Band = band
+	if len(f) >= 14 {
+		r.read("+CCED", f)
 	}
 }

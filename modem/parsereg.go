@@ -1,7 +1,7 @@
 package modem
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -67,13 +67,11 @@ func (r Registration) Better(other Registration) bool {
 }
 
 func (r Registration) rank() int {
-	domain := map[string]int{"+CREG": 1, "+CGREG": 2, "+CEREG": 3, "+C5GREG": 4}[r.Domain]
+	domain := max(0, strings.Index("+CREG +CGREG +CEREG +C5GREG", r.Domain)) / 6
 	switch {
 	case r.Registered():
 		return 50 + domain
-	case r.Stat == RegDenied:
-		return 40 + domain
-	case r.Stat == RegSearching:
+	case r.Stat == RegDenied || r.Stat == RegSearching: // a card for data is denied in +CREG while +CEREG still searches
 		return 30 + domain
 	case r.Stat == RegEmergency || r.Stat == RegSMSHome || r.Stat == RegSMSRoaming || r.Stat == RegDisaster:
 		return 20 + domain
@@ -159,85 +157,50 @@ func RATName(act int) string {
 }
 
 // EMMCause is a reject cause in words (TS 24.301 §9.9.3.9, TS 24.008 §10.5.5.14).
-func EMMCause(n int) string {
-	switch n {
-	case 2:
-		return "IMSI unknown"
-	case 3:
-		return "illegal UE"
-	case 5:
-		return "IMEI not accepted"
-	case 6:
-		return "illegal ME"
-	case 7:
-		return "EPS services not allowed"
-	case 8:
-		return "EPS and other services not allowed"
-	case 9:
-		return "identity cannot be derived"
-	case 10:
-		return "implicitly detached"
-	case 11:
-		return "network (PLMN) not allowed"
-	case 12:
-		return "tracking area not allowed"
-	case 13:
-		return "roaming not allowed in this area"
-	case 14:
-		return "EPS services not allowed in this network"
-	case 15:
-		return "no suitable cells in this area"
-	case 17:
-		return "network failure"
-	case 19:
-		return "ESM failure: the APN or its credentials were refused"
-	case 22:
-		return "congestion"
-	case 25:
-		return "not authorized for this CSG"
-	case 35:
-		return "service option not authorized in this network"
-	case 42:
-		return "severe network failure"
-	}
-	return fmt.Sprintf("cause %d", n)
+func EMMCause(n int) string { return causeText(n, emmTexts) }
+
+var emmTexts = []coded{
+	{2, "IMSI unknown"},
+	{3, "illegal UE"},
+	{5, "IMEI not accepted"},
+	{6, "illegal ME"},
+	{7, "EPS services not allowed"},
+	{8, "EPS and other services not allowed"},
+	{9, "identity cannot be derived"},
+	{10, "implicitly detached"},
+	{11, "network (PLMN) not allowed"},
+	{12, "tracking area not allowed"},
+	{13, "roaming not allowed in this area"},
+	{14, "EPS services not allowed in this network"},
+	{15, "no suitable cells in this area"},
+	{17, "network failure"},
+	{19, "ESM failure: the APN or its credentials were refused"},
+	{22, "congestion"},
+	{25, "not authorized for this CSG"},
+	{35, "service option not authorized in this network"},
+	{42, "severe network failure"},
 }
 
 // ESMCause is a cause of the session management in words (TS 24.301 §9.9.4.4).
-func ESMCause(n int) string {
-	switch n {
-	case 8:
-		return "barred by the operator"
-	case 26:
-		return "insufficient resources"
-	case 27:
-		return "missing or unknown APN"
-	case 28:
-		return "unknown PDN type"
-	case 29:
-		return "user authentication failed"
-	case 30:
-		return "rejected by the gateway"
-	case 31:
-		return "rejected, unspecified"
-	case 32:
-		return "service option not supported"
-	case 33:
-		return "service option not subscribed"
-	case 34:
-		return "service option out of order"
-	case 38:
-		return "network failure"
-	case 50:
-		return "only IPv4 is allowed"
-	case 51:
-		return "only IPv6 is allowed"
-	case 52:
-		return "only one address family at a time"
-	case 55:
-		return "multiple connections to one APN not allowed"
-	case 66:
-		return "APN not supported in this network"
-	}
-	return fmt.Sprintf("cause %d", n)
+func ESMCause(n int) string { return causeText(n, esmTexts) }
+
+var esmTexts = []coded{
+	{8, "barred by the operator"},
+	{26, "insufficient resources"},
+	{27, "missing or unknown APN"},
+	{28, "unknown PDN type"},
+	{29, "user authentication failed"},
+	{30, "rejected by the gateway"},
+	{31, "rejected, unspecified"},
+	{32, "service option not supported"},
+	{33, "service option not subscribed"},
+	{34, "service option out of order"},
+	{38, "network failure"},
+	{50, "only IPv4 is allowed"},
+	{51, "only IPv6 is allowed"},
+	{52, "only one address family at a time"},
+	{55, "multiple connections to one APN not allowed"},
+	{66, "APN not supported in this network"},
 }
+
+func causeText(n int, table []coded) string { return textOf(n, "cause "+strconv.Itoa(n), table) }

@@ -109,7 +109,11 @@ func simulate(t *testing.T, ps Profiles, seed uint64, days int) (complaint strin
 	}
 	end := h.abs + time.Duration(days)*24*time.Hour
 	for h.abs < end {
-		h.run(10*time.Minute + time.Duration(h.rng.Int64N(int64(4*time.Hour))))
+		gap := time.Minute + time.Duration(h.rng.Int64N(int64(9*time.Minute)))
+		if h.rng.IntN(2) == 0 {
+			gap = time.Duration(h.rng.Int64N(int64(4 * time.Hour)))
+		}
+		h.run(gap)
 		if !h.until(90*time.Second, h.online) {
 			return "lost without a fault" + h.story(), faults
 		}
@@ -186,7 +190,7 @@ func (h *host) verdict() string {
 // Every fault ends, and no cap is broken. The 5,000 modem-days are
 // -modem.days=5000.
 func TestSimulation(t *testing.T) {
-	ps := toyProfiles(t)
+	ps := simProfiles(t)
 	const perModem, lanes = 5, 4
 	total := make([]map[string]int, lanes)
 	t.Run("lanes", func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -13,9 +14,11 @@ var (
 	simSeed = flag.Uint64("modem.seed", 0, "first seed of the simulation")
 )
 
-func toyProfiles(t testing.TB) Profiles {
+var loadProfiles = sync.OnceValues(func() (Profiles, error) { return LoadProfiles("", nil) })
+
+func simProfiles(t testing.TB) Profiles {
 	t.Helper()
-	ps, err := LoadProfiles("", nil)
+	ps, err := loadProfiles()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +46,7 @@ func TestStartsAndStays(t *testing.T) {
 		if self {
 			device = air780()
 		}
-		h := newHost(rng, d, toyProfiles(t), Settings{}, device)
+		h := newHost(rng, d, simProfiles(t), Settings{}, device)
 		if !h.until(20*time.Second, h.online) {
 			t.Fatalf("not online:\n%s\n%+v", strings.Join(h.log, "\n"), h.m.Status(h.now()))
 		}

@@ -48,6 +48,8 @@ type host struct {
 	missing  map[DataKind]bool // programs
 	uart     bool
 	kept     []SMS
+	badDisk  bool
+	handed   int           // messages given to the store
 	badStore bool          // the store refuses
 	crashed  time.Duration // the daemon was killed then, beside a session that lived
 }
@@ -288,6 +290,10 @@ func (h *host) carryOut(a Action) {
 		if err != nil {
 			panic(err)
 		}
+		if h.badDisk {
+			h.later(ms(5, 60), coming{e: Finished{ID: a.ID, Err: ErrError}, own: true})
+			return
+		}
 		h.later(ms(5, 60), coming{e: Finished{ID: a.ID}, own: true, do: func() { h.disk = b; h.saves = append(h.saves, h.abs) }})
 	case StartData:
 		h.plan = a.Plan
@@ -320,6 +326,7 @@ func (h *host) carryOut(a Action) {
 		}
 		h.answers[a.ID] = a
 	case Received:
+		h.handed++
 		err := error(nil)
 		if h.badStore {
 			err = ErrError

@@ -3,6 +3,7 @@ package modem
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -40,8 +41,10 @@ type toy struct {
 	lame     Rung            // finds no network until this rung; -1 none
 	slow     time.Duration   // answers come so late
 
-	works     func() bool // bytes have arrived for a while
-	lockedOut bool        // no PIN of ours will open the card
+	refuse    map[string]bool
+	store     map[int]string // SMS on the card
+	works     func() bool    // bytes have arrived for a while
+	lockedOut bool           // no PIN of ours will open the card
 	seen      toySeen
 }
 
@@ -158,6 +161,17 @@ func (d *toy) reply(text string) ([]string, error) {
 		d.writes++
 		return nil, nil
 	}
+	if d.refuse[text] {
+		return nil, ErrError
+	}
+	if rest, ok := strings.CutPrefix(text, "+CMGD="); ok {
+		slot, err := strconv.Atoi(rest)
+		if err != nil {
+			return nil, ErrError
+		}
+		delete(d.store, slot)
+		return nil, nil
+	}
 	switch text {
 	case "+CGSN":
 		return []string{"866000000000001"}, nil
@@ -242,7 +256,13 @@ func (d *toy) reply(text string) ([]string, error) {
 	case "+CESQ":
 		return []string{"+CESQ: 99,99,255,255,20,50"}, nil
 	case "+CMGL=4":
-		return nil, nil
+		var list []string
+		for slot := range 11 {
+			if pdu := d.store[slot]; pdu != "" {
+				list = append(list, fmt.Sprintf("+CMGL: %d,0,,%d", slot, len(pdu)/2-8), pdu)
+			}
+		}
+		return list, nil
 	case "+CBC", "+CCLK?":
 		return nil, ErrError
 	}

@@ -74,6 +74,7 @@ type Connection struct {
 	reconnect string            // why, "" for no
 	status    client.ConnStatus // as of the last turn
 	before    client.Counters   // of the runs before this one
+	watchers  []*watcher        // captures under way
 }
 
 // New returns a connection that Run runs.

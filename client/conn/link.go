@@ -26,7 +26,9 @@ func (r *runner) dial(o client.Order) {
 	r.spawn(func() {
 		ev := dialed{l: l, err: errGone}
 		if ok {
-			ev.conn, ev.err = sock.Dial(ctx, r.cfg.Sock, route, &r.cache, func(st client.State) { r.post(progress{l, st}) })
+			cfg := r.cfg.Sock
+			cfg.Opened = func(o sock.Opening) { r.opened(l, o) }
+			ev.conn, ev.err = sock.Dial(ctx, cfg, route, &r.cache, func(st client.State) { r.post(progress{l, st}) })
 		}
 		if !r.post(ev) && ev.conn != nil {
 			_ = ev.conn.Abort()

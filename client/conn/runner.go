@@ -44,6 +44,7 @@ type link struct {
 	mu      sync.Mutex // guards what follows
 	writes  []client.Write
 	writing bool
+	opening []sock.Opening // sockets that may still be connecting
 }
 
 // What the helpers of the loop tell it.
@@ -137,6 +138,7 @@ func (r *runner) sleep() {
 // network takes what uplinks there are, and a word to reconnect.
 func (r *runner) network() {
 	now := r.cfg.Now()
+	r.showFlows()
 	v, why := r.view()
 	if why != "" {
 		r.trace.note(now, "reconnect: %s", why)
@@ -203,6 +205,7 @@ func (r *runner) dialed(now time.Time, ev dialed) {
 	ev.l.conn = ev.conn
 	ev.l.cancel() // the time to connect has ended well
 	ev.l.cancel = func() {}
+	r.connected(ev.l)
 	r.trace.note(now, "link %d: %s, %s to %s", ev.l.id, client.OnLine, ev.conn.LocalAddr(), ev.conn.RemoteAddr())
 	r.spawn(func() { r.read(ev.l) })
 	r.session.SetValues(r.cfg.Values())

@@ -167,3 +167,29 @@ func TestSC02Scheduled(t *testing.T) {
 		}
 	})
 }
+
+// TestSC02Look: a machine that has slept is on time, although no timer ran.
+func TestSC02Look(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var step atomic.Int64
+		now := func() time.Time { return time.Now().Add(time.Duration(step.Load())) }
+		look := make(chan struct{}, 1)
+		ran := make(chan string, 4)
+		ctx, cancel := context.WithCancel(t.Context())
+		s := &Scheduled{
+			Schedule: client.Schedule{Every: time.Hour}, Now: now, Look: look,
+			Oneshot: Oneshot{Dial: func(context.Context) (Conn, error) { return nil, errors.New("off") }},
+			Data:    func() []byte { return nil },
+			Done:    func(Answer) { ran <- now().UTC().Format("15:04:05") },
+		}
+		go func() { _ = s.Run(ctx) }()
+		synctest.Wait()
+		step.Store(int64(59*time.Minute + 30*time.Second)) // it slept; the next look would be in a minute
+		look <- struct{}{}
+		if got := <-ran; got != "01:00:00" {
+			t.Errorf("it ran at %s, want 01:00:00", got)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}

@@ -8,13 +8,16 @@ import (
 )
 
 // Scheduled makes a short connection at each moment of a schedule. All fields
-// are required.
+// but Look are required.
 type Scheduled struct {
 	client.Schedule
 	Oneshot
 	Data func() []byte // what to send, made at that moment
 	Done func(Answer)
 	Now  func() time.Time // wall clock
+	// Look says that the machine has slept: timers do not run meanwhile, so the
+	// clock is to be looked at now. Nil for a machine that never sleeps.
+	Look <-chan struct{}
 }
 
 // look is how often the wall clock is looked at: it may have been stepped.
@@ -39,6 +42,8 @@ func (s *Scheduled) Run(ctx context.Context) error {
 			t.Stop()
 			return nil
 		case <-t.C:
+		case <-s.Look:
+			t.Stop()
 		}
 	}
 }

@@ -135,9 +135,7 @@ func (q *Queue) doneLocked(seq uint64) {
 	q.done = seq
 	// Before anything is removed: the numbers that were given out must not be
 	// forgotten with the messages that had them.
-	if err := q.runPos.write(q.done, q.reserved, false); err != nil {
-		q.troubleLocked(positionTrouble, err)
-	}
+	q.troubleLocked(positionTrouble, q.runPos.write(q.done, q.reserved, false))
 	q.popLocked()
 }
 

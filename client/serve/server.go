@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -97,11 +98,12 @@ type Server struct {
 
 // Status is how a server is doing.
 type Status struct {
-	Listening string // address, "" if it does not
-	Err       string // why not
-	Refused   uint64 // clients too many
-	In, Out   uint64 // messages received; sent and confirmed
-	Failed    uint64 // messages with another result
+	Listening string    // address, "" if it does not
+	Since     time.Time // when it began to listen the last time, zero if it never did
+	Err       string    // why not
+	Refused   uint64    // clients too many
+	In, Out   uint64    // messages received; sent and confirmed
+	Failed    uint64    // messages with another result
 	Clients   []ClientStatus
 }
 
@@ -136,18 +138,11 @@ func (s *Server) SetNetwork(n Network) {
 	}
 }
 
-// Run serves until ctx ends.
+// Run serves until ctx ends. A panic comes out; Run can be called again.
 func (s *Server) Run(ctx context.Context) error {
 	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
 		began := time.Now()
-		on, n, cancel := s.enter(ctx)
-		var err error
-		if n.usable() {
-			err = s.serve(on, n)
-		}
-		changed := on.Err() != nil
-		cancel()
-		s.leave(n, err)
+		n, changed := s.turn(ctx)
 		if changed || time.Since(began) > maxPause {
 			pause = firstPause
 		}
@@ -158,6 +153,21 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// turn serves on the network as it is now, until it breaks or changes.
+func (s *Server) turn(ctx context.Context) (n Network, changed bool) {
+	on, n, cancel := s.enter(ctx)
+	err := errPanic
+	defer func() {
+		cancel()
+		s.leave(n, err)
+	}()
+	err = s.serve(on, n)
+	return n, on.Err() != nil
+}
+
+// errPanic is what status says until the task is started again.
+var errPanic = errors.New("an error of this program; it is started again")
 
 // Pauses between two tries to listen. LuatOS waits 5 s.
 const (
@@ -204,15 +214,19 @@ func (s *Server) wait(ctx context.Context, n Network, d time.Duration) {
 }
 
 func (s *Server) serve(ctx context.Context, n Network) error {
-	if s.cfg.Kind == client.UDP {
+	switch {
+	case !n.usable():
+		return nil
+	case s.cfg.Kind == client.UDP:
 		return s.serveUDP(ctx, n)
 	}
 	return s.serveTCP(ctx, n)
 }
 
 func (s *Server) listening(addr string) {
+	now := s.cfg.Now() // not under the lock: a panic of it must not keep that
 	s.mu.Lock()
-	s.state.Listening, s.state.Err = addr, ""
+	s.state.Listening, s.state.Since, s.state.Err = addr, now, ""
 	s.mu.Unlock()
 	s.cfg.Log.Info("server listens", "addr", addr)
 }

@@ -125,7 +125,7 @@ func tlsSentence(err error, t *TLS, asked bool) (string, bool) {
 	var invalid x509.CertificateInvalidError
 	var header tls.RecordHeaderError
 	switch {
-	case errors.Is(err, errPin):
+	case errors.Is(err, errPin), errors.Is(err, errNoCertificate):
 		return err.Error(), true
 	case errors.As(err, &unknown):
 		return authority(unknown, t), true

@@ -18,6 +18,8 @@ type Config struct {
 	IPv6      bool   // need_ipv6_dns: ask for AAAA, too
 	KeepAlive KeepAlive
 	TLS       *TLS // TLS and DTLS only; nil is the zero value
+
+	Opened func(Opening) // hears of each socket before it connects, from several goroutines; nil allowed
 }
 
 // KeepAlive is keep_idle, keep_interval and keep_cnt. The zero value is what

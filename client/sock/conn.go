@@ -101,6 +101,18 @@ func (c *Conn) Await() bool {
 	}) == nil
 }
 
+// writable reports whether the kernel takes something to send now. Where it
+// cannot tell, and after an end or an error, which a write tells, it is true.
+func (c *Conn) writable() bool {
+	full := false
+	_ = c.control(func(fd int) error {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 0)
+		full = n == 0 && err == nil
+		return err
+	})
+	return !full
+}
+
 func (c *Conn) datagrams() bool { return c.cfg.Kind == client.UDP || c.cfg.Kind == client.DTLS }
 
 // Settled waits until everything written is acknowledged, or ctx ends.

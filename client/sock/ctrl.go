@@ -28,7 +28,9 @@ type Ctrl struct {
 	mu       sync.Mutex // guards what follows
 	state    client.State
 	conn     *Conn
-	listener net.Listener
+	listener *net.TCPListener
+	many     bool     // 1:n: each client gets a control block of its own
+	waiting  net.Conn // 1:n: the client that Listen has seen and Accept has not taken
 	last     client.Cause
 	pending  []byte // one byte that Wait has read ahead
 }
@@ -144,90 +146,18 @@ func (c *Ctrl) Connect(ctx context.Context, timeout time.Duration) bool {
 	return true
 }
 
-// Listen waits for one client on the local port and becomes its connection
-// (libnet.listen with backlog 0). Keep-alive is as configured.
-func (c *Ctrl) Listen(ctx context.Context, timeout time.Duration) bool {
-	ok := c.Accept(ctx, timeout)
-	c.mu.Lock()
-	l := c.listener
-	c.listener = nil
-	c.mu.Unlock()
-	if l != nil {
-		_ = l.Close() // one client, and no second one waits in the backlog
-	}
-	return ok
-}
-
-// open makes the listener where there is none. It needs an uplink: without its
-// binding the port would be open to every network.
-func (c *Ctrl) open(ctx context.Context) bool {
-	if c.cfg.Kind != client.TCP {
-		return c.fail(client.Cause{Code: client.CodeArgument, Text: fmt.Sprintf("a server speaks tcp, not %s", c.cfg.Kind)})
-	}
-	if !c.WaitLink(ctx, 0) {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.conn != nil {
-		c.last = client.Cause{Code: client.CodeInUse, Text: "there is a connection already; close it first"}
-		return false
-	}
-	if c.listener != nil {
-		return true
-	}
-	route, _ := c.route()
-	l, err := route.Bind.Listen(ctx, "tcp", c.cfg.LocalPort)
-	if err != nil {
-		c.last = Cause(err)
-		return false
-	}
-	c.listener = l
-	return true
-}
-
-// Accept waits for the next client (socket.accept).
-func (c *Ctrl) Accept(ctx context.Context, timeout time.Duration) bool {
-	ctx, cancel := limit(ctx, timeout)
-	defer cancel()
-	if !c.open(ctx) {
-		return false
-	}
-	c.set(client.Listening)
-	c.mu.Lock()
-	l := c.listener
-	c.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() { _ = l.(*net.TCPListener).SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	raw, err := l.Accept()
-	c.onEvent(client.EventOnLine, err == nil)
-	if err != nil {
-		c.set(client.OffLine)
-		return c.fail(err)
-	}
-	if t, ok := raw.(*net.TCPConn); ok {
-		k := c.cfg.KeepAlive.orDefault()
-		_ = t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: !k.Off, Idle: k.Idle, Interval: k.Interval, Count: k.Count})
-	}
-	conn := &Conn{cfg: c.cfg, wire: &wire{Conn: raw}}
-	conn.Conn = conn.wire
-	if peer, err := netip.ParseAddrPort(raw.RemoteAddr().String()); err == nil {
-		conn.resolved = []netip.Addr{peer.Addr().Unmap()}
-	}
-	c.mu.Lock()
-	c.conn, c.last = conn, client.Cause{}
-	c.mu.Unlock()
-	c.set(client.OnLine)
-	return true
-}
-
 // Tx sends and waits until the other end's TCP has acknowledged every byte, or
-// the kernel has taken the datagram (libnet.tx): sent; or not sent because the
-// buffer is full; or neither, which means that the connection is broken.
-func (c *Ctrl) Tx(ctx context.Context, timeout time.Duration, data []byte) (sent, full bool) {
+// the kernel has taken the datagram. Its results are libnet.tx's: (true, false)
+// sent; (true, true) nothing of it was sent because the send buffer is full now,
+// as poll(2) has it: try again later; (false, false) broken, or not acknowledged
+// in time, where a part may be under way: close.
+func (c *Ctrl) Tx(ctx context.Context, timeout time.Duration, data []byte) (ok, full bool) {
 	conn := c.online()
 	if conn == nil {
 		return c.fail(unixNotConnected), false
+	}
+	if !conn.writable() {
+		return true, true
 	}
 	ctx, cancel := limit(ctx, timeout)
 	defer cancel()
@@ -304,7 +234,7 @@ func (c *Ctrl) Wait(ctx context.Context, timeout time.Duration) (alive, event bo
 		next := c.changed()
 		if _, ok := c.route(); !ok {
 			_ = halt()
-			return came(client.Cause{Code: client.CodeRoute, Text: "the uplink is down"})
+			return came(errUplinkDown)
 		}
 		select {
 		case err := <-read:
@@ -373,11 +303,14 @@ func isTimeout(err error) bool {
 // Close closes in order, by force when the time is over (libnet.close, event CLOSED).
 func (c *Ctrl) Close(ctx context.Context, timeout time.Duration) {
 	c.mu.Lock()
-	conn, l := c.conn, c.listener
-	c.conn, c.listener, c.pending = nil, nil, nil
+	conn, l, waiting := c.conn, c.listener, c.waiting
+	c.conn, c.listener, c.waiting, c.pending = nil, nil, nil, nil
 	c.mu.Unlock()
 	if l != nil {
 		_ = l.Close()
+	}
+	if waiting != nil {
+		_ = waiting.Close()
 	}
 	if conn != nil && conn.Conn != nil {
 		c.set(client.Disconnecting)

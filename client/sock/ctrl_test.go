@@ -1,7 +1,6 @@
 package sock
 
 import (
-	"context"
 	"io"
 	"net"
 	"strings"
@@ -120,44 +119,4 @@ func TestLIB02TxTimesOut(t *testing.T) {
 	if s, _ := c.State(); s != client.OffLine {
 		t.Errorf("after Close: %v", s)
 	}
-}
-
-// Listen takes one client and nobody else; Accept goes on (backlog above 0).
-func TestLIB01ListenAndAccept(t *testing.T) {
-	free, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := uint16(free.Addr().(*net.TCPAddr).Port)
-	_ = free.Close()
-	var log []string
-	u := &uplink{up: true, next: make(chan struct{})}
-	c := u.ctrl(Config{Kind: client.TCP, LocalPort: port}, &log)
-	if c.Listen(t.Context(), 50*time.Millisecond) || c.Cause().Code != client.CodeTimeout {
-		t.Errorf("Listen without a client: %v, want a time-out", c.Cause())
-	}
-	done := make(chan net.Conn, 1)
-	go func() {
-		d := net.Dialer{}
-		for range 100 {
-			if p, err := d.DialContext(context.Background(), "tcp4", net.JoinHostPort("127.0.0.1", portText(port))); err == nil {
-				done <- p
-				return
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-		close(done)
-	}()
-	if !c.Listen(t.Context(), 5*time.Second) {
-		t.Fatalf("Listen with a client: %v", c.Cause())
-	}
-	p := <-done
-	defer func() { _ = p.Close() }()
-	if sent, _ := c.Tx(t.Context(), 5*time.Second, []byte("greeting")); !sent {
-		t.Errorf("Tx to the client: %v", c.Cause())
-	}
-	if _, err := net.DialTimeout("tcp4", net.JoinHostPort("127.0.0.1", portText(port)), time.Second); err == nil {
-		t.Error("a second client was let in")
-	}
-	c.Close(t.Context(), 50*time.Millisecond)
 }

@@ -40,6 +40,7 @@ func Dial(ctx context.Context, cfg Config, route Route, cache *Cache, onState fu
 	if err != nil {
 		return nil, Cause(err)
 	}
+	cfg.Opened = nil // of the time before: what it holds may be let go
 	c := &Conn{cfg: cfg, uplink: route.Uplink, wire: &wire{Conn: raw}, resolved: list}
 	c.Conn = c.wire
 	if cfg.Kind == client.TLS || cfg.Kind == client.DTLS {
@@ -162,6 +163,9 @@ func dialOne(ctx context.Context, cfg Config, route Route, addr netip.AddrPort) 
 			}
 			return bindPort(c, strings.HasPrefix(network, "tcp"), source, addr.Addr().Is4(), cfg.LocalPort)
 		}
+	}
+	if cfg.Opened != nil {
+		tell(d, cfg.Opened, b.Device, addr)
 	}
 	c, err := d.DialContext(ctx, network, addr.String())
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/pion/dtls/v3"
 	dtlsnet "github.com/pion/dtls/v3/pkg/net"
@@ -29,7 +30,12 @@ func (c *Conn) shakeDTLS(ctx context.Context) error {
 	}
 	c.Conn = d
 	c.info.Version, c.info.Insecure = "DTLS 1.2", c.cfg.TLS.Insecure && len(c.cfg.TLS.Pins) == 0
-	if s, ok := d.ConnectionState(); ok && len(s.PeerCertificates) > 0 {
+	s, ok := d.ConnectionState()
+	if !ok {
+		return nil
+	}
+	c.info.Suite = dtls.CipherSuiteName(s.CipherSuiteID)
+	if len(s.PeerCertificates) > 0 {
 		if cert, err := x509.ParseCertificate(s.PeerCertificates[0]); err == nil {
 			c.info.Expires = cert.NotAfter
 			c.warn("the server's certificate", cert)
@@ -38,23 +44,46 @@ func (c *Conn) shakeDTLS(ctx context.Context) error {
 	return nil
 }
 
+// dtlsSuites turns IANA names into numbers; nil is the library's choice.
+func dtlsSuites(names []string) ([]dtls.CipherSuiteID, error) {
+	var ids []dtls.CipherSuiteID
+	known := dtls.CipherSuites()
+	for _, name := range names {
+		i := slices.IndexFunc(known, func(s *tls.CipherSuite) bool { return s.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("cipher suite %s is unknown to DTLS 1.2 here; use an IANA name such as TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", name)
+		}
+		ids = append(ids, dtls.CipherSuiteID(known[i].ID))
+	}
+	return ids, nil
+}
+
 func (c *Conn) dtlsConfig() (*dtls.Config, error) {
 	t := c.cfg.TLS
+	ids, err := dtlsSuites(t.Suites)
+	if err != nil {
+		return nil, err
+	}
 	if t.PSK != "" {
 		key, err := hex.DecodeString(t.PSK)
 		if err != nil {
 			return nil, fmt.Errorf("psk: it is not hexadecimal") // the key itself is no part of the message
 		}
+		if ids == nil {
+			ids = []dtls.CipherSuiteID{dtls.TLS_PSK_WITH_AES_128_GCM_SHA256, dtls.TLS_PSK_WITH_AES_128_CCM_8, dtls.TLS_PSK_WITH_AES_128_CCM}
+		}
 		return &dtls.Config{
-			PSK: func([]byte) ([]byte, error) { return key, nil }, PSKIdentityHint: []byte(t.PSKIdentity),
-			CipherSuites: []dtls.CipherSuiteID{dtls.TLS_PSK_WITH_AES_128_GCM_SHA256, dtls.TLS_PSK_WITH_AES_128_CCM_8, dtls.TLS_PSK_WITH_AES_128_CCM},
+			PSK: func([]byte) ([]byte, error) { return key, nil }, PSKIdentityHint: []byte(t.PSKIdentity), CipherSuites: ids,
 		}, nil
 	}
 	base, err := c.tlsConfig()
 	if err != nil {
 		return nil, err
 	}
-	conf := &dtls.Config{ServerName: base.ServerName, RootCAs: base.RootCAs, InsecureSkipVerify: base.InsecureSkipVerify}
+	conf := &dtls.Config{
+		ServerName: base.ServerName, CipherSuites: ids,
+		InsecureSkipVerify: true, // the library judges dates by the system's clock: the callback judges instead, by ours
+	}
 	conf.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
 		var chain []*x509.Certificate
 		for _, r := range raw {
@@ -65,6 +94,11 @@ func (c *Conn) dtlsConfig() (*dtls.Config, error) {
 			chain = append(chain, cert)
 		}
 		c.logChain(chain)
+		if !base.InsecureSkipVerify {
+			if err := t.verify(base, chain, base.ServerName); err != nil {
+				return err
+			}
+		}
 		return c.checkPeer(base, chain)
 	}
 	if t.Cert != "" {

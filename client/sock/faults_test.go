@@ -193,14 +193,14 @@ func TestListenRefusesWhatItCannotKeep(t *testing.T) {
 		u := &uplink{up: true, next: make(chan struct{})}
 		var log []string
 		c := u.ctrl(Config{Kind: kind}, &log)
-		if c.Listen(t.Context(), 50*time.Millisecond) || c.Cause().Code != client.CodeArgument {
+		if c.Listen(t.Context(), 50*time.Millisecond, 0) || c.Cause().Code != client.CodeArgument {
 			t.Errorf("Listen as %s: %#v, want a refusal", kind, c.Cause())
 		}
 	}
 	u := &uplink{next: make(chan struct{})}
 	var log []string
 	c := u.ctrl(Config{Kind: client.TCP}, &log)
-	if c.Listen(t.Context(), 50*time.Millisecond) || strings.Contains(strings.Join(log, " "), "LISTEN") {
+	if c.Listen(t.Context(), 50*time.Millisecond, 0) || strings.Contains(strings.Join(log, " "), "LISTEN") {
 		t.Errorf("Listen without an uplink: %v", log)
 	}
 }

@@ -33,7 +33,7 @@ type TLS struct {
 	Pins         []string // SHA-256 of the server's public key (SPKI), hex or base64; any of them. See byPin
 	Insecure     bool     // nobody checks who the server is, except for Pins
 	MinVersion   uint16   // tls.VersionTLS12 or above; 0 for 1.2
-	Suites       []string // TLS 1.2 suites by IANA name, also old ones; empty for Go's choice
+	Suites       []string // suites of TLS 1.2 or DTLS 1.2 by IANA name, also old ones; empty for the library's choice
 
 	PSK, PSKIdentity string // DTLS with a pre-shared key, hex; no certificates then
 
@@ -94,8 +94,10 @@ func (c *Conn) tlsConfig() (*tls.Config, error) {
 		conf.ServerName = c.cfg.Host
 	}
 	var err error
-	if conf.CipherSuites, err = suites(t.Suites); err != nil {
-		return nil, err
+	if c.cfg.Kind == client.TLS { // DTLS has a list of its own
+		if conf.CipherSuites, err = suites(t.Suites); err != nil {
+			return nil, err
+		}
 	}
 	if t.CA != "" {
 		if conf.RootCAs, err = readCA(t.CA); err != nil {
@@ -132,16 +134,28 @@ func (c *Conn) tlsConfig() (*tls.Config, error) {
 // checkPeer checks the pins and, where they stand for the name, the chain.
 func (c *Conn) checkPeer(conf *tls.Config, chain []*x509.Certificate) error {
 	t := c.cfg.TLS
-	if c.byPin() && conf.RootCAs != nil && !t.Insecure && len(chain) > 0 {
-		opts := x509.VerifyOptions{Roots: conf.RootCAs, CurrentTime: t.now(), Intermediates: x509.NewCertPool()}
-		for _, cert := range chain[1:] {
-			opts.Intermediates.AddCert(cert)
-		}
-		if _, err := chain[0].Verify(opts); err != nil {
+	if c.byPin() && conf.RootCAs != nil && !t.Insecure {
+		if err := t.verify(conf, chain, ""); err != nil {
 			return err
 		}
 	}
 	return t.pinned(chain)
+}
+
+// errNoCertificate says that nobody knows who the server is.
+var errNoCertificate = errors.New("the server has shown no certificate")
+
+// verify checks the chain, by our clock, and the name unless it is "".
+func (t *TLS) verify(conf *tls.Config, chain []*x509.Certificate, name string) error {
+	if len(chain) == 0 {
+		return errNoCertificate
+	}
+	opts := x509.VerifyOptions{Roots: conf.RootCAs, DNSName: name, CurrentTime: t.now(), Intermediates: x509.NewCertPool()}
+	for _, cert := range chain[1:] {
+		opts.Intermediates.AddCert(cert)
+	}
+	_, err := chain[0].Verify(opts)
+	return err
 }
 
 // pinned compares the server's key with the pins.

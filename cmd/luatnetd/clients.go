@@ -94,11 +94,17 @@ func (f *ctlFlags) watchable(cmd *cobra.Command, get func(ctx context.Context, a
 }
 
 func (f *ctlFlags) connection() *cobra.Command {
-	return &cobra.Command{
-		Use: "connection NAME trace", Short: "Show what a connection did last: states, events, bytes", Args: exactly(2),
+	var p captureFlags
+	cmd := &cobra.Command{
+		Use: "connection NAME trace", Short: "Show what a connection did last, or capture its packets", Args: exactly(2),
+		Long: "Shows the last states, events and bytes of a connection.\n\nWith --pcap it writes the connection's packets instead, from now on, wherever it goes: a new session and another uplink, too. " + pcapHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[1] != "trace" {
 				return usageError{fmt.Errorf("%q: want \"trace\"", args[1])}
+			}
+			if p.file != "" {
+				p.tap.Connection = args[0]
+				return f.capture(cmd.Context(), &p)
 			}
 			r, err := f.client().Trace(cmd.Context(), args[0])
 			if err != nil {
@@ -107,6 +113,8 @@ func (f *ctlFlags) connection() *cobra.Command {
 			return f.reply(r, r)
 		},
 	}
+	p.add(cmd)
+	return cmd
 }
 
 func (f *ctlFlags) send() *cobra.Command {

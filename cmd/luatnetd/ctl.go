@@ -45,8 +45,8 @@ func newCtl() *cobra.Command {
 		f.post("auto", "Let the configured order decide again"),
 		f.probe(),
 		f.post("reload", "Read the configuration file again"),
-		f.updown("uplink", "Close an uplink, open it again, or renew its lease"),
-		f.updown("lan", "Close a LAN, or open it again"),
+		f.uplink(),
+		f.updown("lan", "Close a LAN, or open it again", (*status.Document).LANNames, "up", "down"),
 		f.connections(), f.connection(), f.ports(), f.servers(), f.queue(), f.send(), f.receive(), f.oneshot(), f.time(), f.modem(),
 		f.version(),
 	)
@@ -154,11 +154,8 @@ func (f *ctlFlags) probe() *cobra.Command {
 	}
 }
 
-func (f *ctlFlags) updown(what, short string) *cobra.Command {
-	names, words := (*status.Document).UplinkNames, []string{"up", "down", "renew"}
-	if what == "lan" {
-		names, words = (*status.Document).LANNames, words[:2]
-	}
+// updown makes a command that tells one uplink or LAN one of some words.
+func (f *ctlFlags) updown(what, short string, names func(*status.Document) []string, words ...string) *cobra.Command {
 	return &cobra.Command{
 		Use: what + " NAME " + strings.Join(words, "|"), Short: short, ValidArgsFunction: f.complete(names, words...),
 		Args: func(_ *cobra.Command, args []string) error {

@@ -55,6 +55,8 @@ var rooms = map[string]kind{
 	"internal/journal":    effect,
 	"internal/bind":       helper,
 	"internal/rawsock":    helper,
+	"internal/pcap":       pure,
+	"internal/capture":    effect,
 	"internal/store":      helper,
 	"internal/task":       helper,
 	"internal/lab":        lab,

@@ -126,6 +126,9 @@ func (c *checker) oneShot(r *rawOneShot) OneShot {
 	if r.Connection.absent() {
 		c.missing(r.At, "connection", "the name of a connection", "its host, port and TLS are used; it keeps its own connection")
 	}
+	if o.Suspend = r.Suspend.or(false); o.Suspend && r.Schedule.V == "" {
+		c.wrong(r.Suspend.At, "no suspend without a schedule", "the machine has to know when to wake up")
+	}
 	if r.Schedule.V == "" {
 		return o
 	}
@@ -133,6 +136,9 @@ func (c *checker) oneShot(r *rawOneShot) OneShot {
 	every, valid := parseDuration(text)
 	if !ok || !valid || every < 10*time.Second || every > 365*24*time.Hour {
 		c.wrong(r.Schedule.At, wantSchedule, "")
+	}
+	if o.Suspend && every > 0 && every < minSuspend {
+		c.wrong(r.Suspend.At, `a schedule of at least "every `+shortTime(minSuspend)+`"`, "a shorter sleep is not worth it")
 	}
 	o.Every = every
 	return o

@@ -25,9 +25,12 @@ func (c *checker) tls(r *rawConnection, n *Connection) {
 		KeyPassword: Secret(t.KeyPassword.V), KeyPasswordFile: c.file(t.KeyPasswordFile, "/etc/luatnetd/client.pw"),
 		Insecure: t.Insecure.V, MinVersion: t.MinVersion.or(defMinVersion), Log: int(t.Log.V),
 	}
+	if n.Kind == client.DTLS && n.TLS.MinVersion != defMinVersion {
+		c.wrong(t.MinVersion.At, quote(defMinVersion)+": there is no DTLS 1.3 here", "")
+	}
 	c.trust(t, n)
 	c.ownKey(t)
-	n.TLS.Suites = c.suites(t.Suites)
+	n.TLS.Suites = c.suites(t.Suites, knownSuites(n.Kind, !t.PSK.absent()))
 	c.psk(t, n)
 }
 
@@ -77,16 +80,23 @@ func (c *checker) ownKey(t *rawTLS) {
 	}
 }
 
-// suites reads the names of RFC 5246 and later, also those that are off
-// unless they are named.
-func (c *checker) suites(v val[[]item]) []string {
-	var known, list []string
+// knownSuites are the names that suites may hold: of RFC 5246 and later, also
+// those that are off unless they are named.
+func knownSuites(k client.Kind, psk bool) (known []string) {
+	if k == client.DTLS {
+		return client.DTLSSuites(psk)
+	}
+	known = []string{"TLS_RSA_WITH_AES_128_CBC_SHA"} // first: messages name it, as LuatOS's lesson does
 	for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
 		known = append(known, s.Name)
 	}
+	return known
+}
+
+func (c *checker) suites(v val[[]item], known []string) (list []string) {
 	for _, it := range v.V {
 		if !slices.Contains(known, it.V) {
-			c.bad(it.At, "connection.tls.suites", quote(it.V), "the name of a cipher suite such as \"TLS_RSA_WITH_AES_128_CBC_SHA\"", didYouMean(it.V, known))
+			c.bad(it.At, "connection.tls.suites", quote(it.V), "the name of a cipher suite such as "+quote(known[0]), didYouMean(it.V, known))
 			continue
 		}
 		list = append(list, it.V)

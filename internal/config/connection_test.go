@@ -79,6 +79,27 @@ func TestSecretsAreNotShown(t *testing.T) {
 	}
 }
 
+// TestDTLSIsWhatItSays: its cipher suites are those that go with a shared key or
+// with certificates, and it has no later version than 1.2.
+func TestDTLSIsWhatItSays(t *testing.T) {
+	const c = "version = 1\n[[connection]]\nname = \"c\"\nkind = \"dtls\"\nhost = \"h\"\nport = 1\n[connection.tls]\n"
+	const psk = "psk = \"00112233445566778899aabbccddeeff\"\npsk_identity = \"gateway\"\n"
+	for _, tt := range []struct{ text, want string }{
+		{c + "suites = [\"TLS_ECDHE_ECDSA_WITH_AES_128_CCM\"]\n", ""},
+		{c + psk + "suites = [\"TLS_PSK_WITH_AES_128_CCM_8\"]\n", ""},
+		{c + psk + "suites = [\"TLS_ECDHE_ECDSA_WITH_AES_128_CCM\"]\n", "x:10:11: connection.tls.suites: got \"TLS_ECDHE_ECDSA_WITH_AES_128_CCM\""},
+		{c + "suites = [\"TLS_PSK_WITH_AES_128_CCM_8\"]\n", "x:8:11: connection.tls.suites: got \"TLS_PSK_WITH_AES_128_CCM_8\""},
+		{c + "suites = [\"TLS_RSA_WITH_AES_128_CBC_SHA\"]\n", "x:8:11: connection.tls.suites: got \"TLS_RSA_WITH_AES_128_CBC_SHA\""},
+		{c + "min_version = \"1.3\"\n", "x:8:1: connection.tls.min_version: got \"1.3\""},
+		{c + "min_version = \"1.2\"\n", ""},
+	} {
+		_, problems := Parse("x", []byte(tt.text))
+		if text := fmt.Sprint(problems); tt.want == "" && problems != nil || !strings.Contains(text, tt.want) {
+			t.Errorf("%s\ngives %s, want %q", tt.text, text, tt.want)
+		}
+	}
+}
+
 // TestWD01Warnings: what check says without refusing the file.
 func TestWD01Warnings(t *testing.T) {
 	const c = "version = 1\n[[connection]]\nname = \"c\"\nhost = \"h\"\nport = 1\nheartbeat = {interval = \"61s\", text = \"x\"}\n"

@@ -49,6 +49,7 @@ const (
 	defBroadcastPort   = 50000
 	defServerHeartbeat = 15 * time.Second
 	defReplyTimeout    = 3 * time.Second
+	minSuspend         = 2 * time.Minute // client.SleepLead and SleepLeast, and time to report
 
 	defWatchdog       = 180 * time.Second
 	defGrace          = 3 * time.Second

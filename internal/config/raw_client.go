@@ -159,6 +159,7 @@ type rawOneShot struct {
 	Name           val[string]        `toml:"name" need:"yes"`
 	Connection     val[string]        `toml:"connection" need:"yes"`
 	Schedule       val[string]        `toml:"schedule"`
+	Suspend        val[bool]          `toml:"suspend"`
 	Text           val[string]        `toml:"text"`
 	ConnectTimeout val[time.Duration] `toml:"connect_timeout" range:"1s 10m"`
 	ReplyTimeout   val[time.Duration] `toml:"reply_timeout" range:"0s 10m"`

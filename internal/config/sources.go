@@ -68,6 +68,7 @@ type Server struct {
 type OneShot struct {
 	Name, Connection string
 	Every            time.Duration // 0: only when asked for
+	Suspend          bool          // sleep until shortly before the next
 	Text             string
 	ConnectTimeout   time.Duration
 	ReplyTimeout     time.Duration

@@ -13,8 +13,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
+	"luatnetd/internal/pcap"
 	"luatnetd/internal/status"
 )
 
@@ -67,6 +69,9 @@ type Backend struct {
 	Follow func(ctx context.Context, after uint64, emit func(status.Event) error) error
 	Events func(after uint64) []status.Event
 	Do     func(ctx context.Context, c Command) (Reply, error)
+	// Capture captures until ctx or a bound ends it. It calls open, once, when it
+	// is clear that it can: before that it returns an error.
+	Capture func(ctx context.Context, t Tap, open func() (io.Writer, func() error)) (pcap.Summary, error)
 	Clients
 	Modems
 }
@@ -77,6 +82,8 @@ type Server struct {
 	Group  string // group that may connect besides root, "" for root only
 	Log    *slog.Logger
 	Backend
+
+	captures atomic.Int32 // under way
 }
 
 // maxBody bounds what a client may send.
@@ -167,6 +174,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /v1/reload", s.do(verb(Reload)))
 	s.clientRoutes(mux)
 	s.modemRoutes(mux)
+	s.pcapRoutes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, &Error{Status: http.StatusNotFound, Message: "there is no " + r.Method + " " + r.URL.Path, Hint: "docs/api.md lists the requests"})
 	})

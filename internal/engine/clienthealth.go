@@ -8,8 +8,8 @@ import (
 	"luatnetd/internal/status"
 )
 
-// quiet is how long a port or server may be missing before that is a fault: at
-// boot, a USB adapter and a LAN need a moment.
+// quiet is how long a port or server that has not been there yet may be missing
+// before that is a fault: at boot, a USB adapter and a LAN need a moment.
 const quiet = 30 * time.Second
 
 // clientHealth are the standing faults of long connections and what is around
@@ -41,17 +41,20 @@ func (e *Engine) clientHealth(now time.Time) (list []note) {
 	}
 	started := now.Sub(e.started)
 	for name, p := range v.ports {
-		if s := p.Status(); !s.Open && s.Err != "" && started > quiet {
+		if s := p.Status(); !s.Open && s.Err != "" && (started > quiet || !s.Since.IsZero()) {
 			add("serial-closed", "error", name, s.Err)
 		}
 	}
 	for name, s := range v.servers {
-		if n := s.Status(); n.Listening == "" && n.Err != "" && started > quiet {
+		if n := s.Status(); n.Listening == "" && n.Err != "" && (started > quiet || !n.Since.IsZero()) {
 			add("server-down", "error", name, n.Err)
 		}
 	}
+	if s := e.clients.sleep; s.cannot != "" {
+		add("suspend-impossible", "warning", "", s.cannot)
+	}
 	if w := e.clients.watch; w != nil {
-		if s := w.ladder.Status(now); s.Silence > w.cfg.Timeout+w.cfg.Grace {
+		if s := w.ladder.Status(now); w.alarm(now) {
 			text := fmt.Sprintf("nothing was received or confirmed for %s; last step: %s, next: %s", s.Silence.Round(time.Second), s.Last, s.Next)
 			if s.Blocked != "" {
 				text += "; " + s.Blocked

@@ -21,6 +21,8 @@ type clients struct {
 	view    atomic.Pointer[clientView]
 	fed     atomic.Int64 // when the network watchdog was fed, ns since boot
 	watch   *watch       // nil while the network watchdog is off
+	reports atomic.Int32 // scheduled short connections under way
+	sleep   sleep
 }
 
 // clientView is what the control socket reads. It is never changed, only replaced.
@@ -80,6 +82,7 @@ func (e *Engine) adjustClients() {
 		f()
 	}
 	e.watchConfig()
+	e.sleepConfig()
 	e.tellServers()
 	c.tell()
 }

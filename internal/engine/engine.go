@@ -86,6 +86,7 @@ type Engine struct {
 
 	clients    clients
 	modems     modems
+	sleeper    host.Sleeper
 	watchNext  time.Time // when the network watchdog is due
 	restart    bool      // the network watchdog wants a new process
 	timeFailed bool      // NTP_ERROR was recorded and no NTP_UPDATE since

@@ -87,6 +87,7 @@ func (e *Engine) sleep(now time.Time) time.Duration {
 	}
 	for _, u := range e.uplinks {
 		next = sooner(next, u.monitor.Next())
+		next = sooner(next, u.modem.due(now))
 	}
 	next = sooner(next, e.decision.Next)
 	if e.settling(now) {
@@ -124,6 +125,10 @@ func (e *Engine) handle(ev any) {
 		e.plugged(ev)
 	case timeEvent:
 		e.timeChanged(ev)
+	case reported:
+		e.sleepAfter(ev)
+	case woken:
+		e.woke(ev)
 	case released:
 		e.releases--
 	case command:

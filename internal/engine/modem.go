@@ -21,6 +21,7 @@ type modemPart struct {
 	device *modem.Device // given to it, nil while there is none
 	path   string        // of device
 	link   drive.Link    // as of this turn
+	cycle  time.Time     // until when its netdev is down, to come up again
 }
 
 // startModem starts the driver of an uplink's modem.
@@ -29,7 +30,7 @@ func (e *Engine) startModem(u *uplink) {
 	power := powerOf(cfg.Switch, cfg.PowerOff)
 	env := data.Env{Dir: filepath.Join(e.opt.RunDir, "modem"), Name: name, Write: host.Sysfs{}.Write}
 	d := drive.New(drive.Config{
-		Settings: cfg.Settings, Profiles: e.modems.profiles, Dir: e.stateDir, Now: e.now, Log: e.log.With("uplink", name),
+		Settings: cfg.Settings, Profiles: e.modems.profiles, Dir: e.stateDir, RunDir: e.opt.RunDir, Now: e.now, Log: e.log.With("uplink", name),
 		Seed:  uint64(time.Now().UnixNano()),
 		Plane: func(plan modem.DataPlan) (data.Plane, error) { return data.New(plan, env) },
 		Pull: func(ctx context.Context, l modem.Lever, dev *modem.Device) error {
@@ -94,7 +95,7 @@ func (e *Engine) senseModem(u *uplink) {
 	p := u.modem
 	p.link = p.driver.Link()
 	u.device = p.link.Netdev
-	out := drive.Outside{Enabled: !u.down, Device: p.device, Path: pathOf(u)}
+	out := drive.Outside{Enabled: !e.closed(u), Device: p.device, Path: pathOf(u)}
 	if u.lease != nil {
 		out.Lease = u.lease.Addr
 	}

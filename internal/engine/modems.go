@@ -107,14 +107,3 @@ func (e *Engine) modemSaid(ev modemEvent) {
 		e.assignModems()
 	}
 }
-
-// pathOf is the prober's verdict in the modem's words.
-func pathOf(u *uplink) modem.Path {
-	switch v := u.monitor.Verdict(); {
-	case v.Failed:
-		return modem.PathDead
-	case v.Verified && u.lease != nil:
-		return modem.PathAlive
-	}
-	return modem.PathUnknown
-}

@@ -36,11 +36,12 @@ type oneshot struct {
 	cfg   oneshotConfig
 	send  local.Oneshot
 	cache sock.Cache
+	look  chan struct{} // capacity 1: the machine has slept
 }
 
 // makeOneshot makes the short connection, and its schedule where it has one.
 func (e *Engine) makeOneshot(p *part, c oneshotConfig) func(context.Context) error {
-	o := &oneshot{cfg: c}
+	o := &oneshot{cfg: c, look: make(chan struct{}, 1)}
 	o.send = local.Oneshot{
 		Connect: c.ConnectTimeout, Send: c.conn.ConfirmTimeout, Reply: c.ReplyTimeout,
 		Dial:    func(ctx context.Context) (local.Conn, error) { return e.dialShort(ctx, o) },
@@ -52,8 +53,10 @@ func (e *Engine) makeOneshot(p *part, c oneshotConfig) func(context.Context) err
 		return func(ctx context.Context) error { <-ctx.Done(); return nil }
 	}
 	s := &local.Scheduled{
-		Schedule: client.Schedule{Every: c.Every}, Oneshot: o.send, Data: func() []byte { return []byte(c.Text) }, Now: host.WallNow,
+		Schedule: client.Schedule{Every: c.Every}, Oneshot: o.send, Now: host.WallNow, Look: o.look,
+		Data: func() []byte { e.clients.reports.Add(1); return []byte(c.Text) },
 		Done: func(a local.Answer) {
+			e.clients.reports.Add(-1)
 			level := slog.LevelInfo
 			text := fmt.Sprintf("%s: %s", c.Name, a.Status)
 			if a.Err != nil {
@@ -61,6 +64,9 @@ func (e *Engine) makeOneshot(p *part, c oneshotConfig) func(context.Context) err
 				text += ": " + a.Err.Error()
 			}
 			e.post(e.ctx, happened{level, "oneshot", text, []any{"oneshot", c.Name, "status", a.Status, "reply_bytes", len(a.Reply)}})
+			if c.Suspend {
+				e.post(e.ctx, reported{c.Name})
+			}
 		},
 	}
 	return s.Run

@@ -119,7 +119,7 @@ func (e *Engine) spawn(ctx context.Context) {
 	e.tasks.Go(ctx, "targets file", e.writeSeen)
 	server := &ctl.Server{
 		Socket: e.cfg.Control.Socket, Group: e.cfg.Control.Group, Log: e.log,
-		Backend: ctl.Backend{Status: e.doc.Load, Follow: e.journal.Follow, Events: e.events, Do: e.do, Clients: ctl.Clients{
+		Backend: ctl.Backend{Status: e.doc.Load, Follow: e.journal.Follow, Events: e.events, Do: e.do, Capture: e.capture, Clients: ctl.Clients{
 			Connections: e.connectionList, Ports: e.portList, Servers: e.serverList, Trace: e.connectionTrace, Queue: e.queueStatus, Send: e.send, Receive: e.receive, Shoot: e.shoot, Time: e.clockStatus,
 		}, Modems: ctl.Modems{
 			List: e.modemList, Ask: e.askModem, Lease: e.leaseModem, SMS: e.modemSMS, Forget: e.forgetSMS, Export: e.exportModem,

@@ -131,8 +131,16 @@ func (e *Engine) watchTurn(now time.Time) time.Time {
 		return now // what was decided here takes effect in the next turn
 	}
 	next := w.ladder.Next()
+	if w.hard != nil {
+		next = sooner(now.Add(w.hard.Every()), next)
+	}
 	if w.bounce != "" {
 		next = sooner(next, w.back)
 	}
 	return next
+}
+
+// alarm reports whether nobody fed the network watchdog for too long.
+func (w *watch) alarm(now time.Time) bool {
+	return w != nil && w.ladder.Status(now).Silence > w.cfg.Timeout+w.cfg.Grace
 }

@@ -26,7 +26,7 @@ var attributes = []string{
 }
 
 // below are those that any device may have, below devices/.
-var below = []string{"power/control", "authorized", "*-port*/disable"}
+var below = []string{"power/control", "authorized", "uevent", "*-port*/disable"}
 
 // Write writes data to an attribute, whose path is absolute.
 func (s Sysfs) Write(name string, data []byte) error {

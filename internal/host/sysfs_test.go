@@ -16,6 +16,7 @@ func TestSysfsOpensForItsListOnly(t *testing.T) {
 		"bus/usb-serial/drivers/option1/new_id": true,
 		"class/net/wwan0/qmi/raw_ip":            true,
 		dev + "power/control":                   true,
+		dev + "uevent":                          true,
 		dev + "authorized":                      true,
 		"devices/pci0000:00/0000:00:14.0/usb1/1-0:1.0/usb1-port2/disable": true,
 		"class/net/wwan0/mtu":                                                     false,

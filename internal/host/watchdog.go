@@ -54,6 +54,10 @@ func (w *HardwareWatchdog) Feed() error {
 	return nil
 }
 
+// Every is how often it has to be fed: twice in a Timeout, as a turn of the loop
+// may be late. Many boards refuse a wish of minutes and stay at 15 or 30 s.
+func (w *HardwareWatchdog) Every() time.Duration { return w.Timeout / 2 }
+
 // Close stops the watchdog: the magic "V" says that the end is meant. A driver
 // with nowayout goes on and resets the machine; nobody can change that.
 func (w *HardwareWatchdog) Close() error {

@@ -24,6 +24,7 @@ func options(plan modem.DataPlan, name, none string) (string, error) {
 		"noauth", "hide-password", "noipdefault", "nodefaultroute", "usepeerdns",
 		"novj", "noccp", "nobsdcomp", "nodeflate",
 		fmt.Sprintf("lcp-echo-interval %d", echoInterval), fmt.Sprintf("lcp-echo-failure %d", echoFailures),
+		"lcp-max-terminate 1", // a dead link does not answer the second one, either: 3 s less
 	}
 	words := []struct{ option, value string }{
 		{"ipparam", name}, {"ip-up-script", none}, {"ip-down-script", none},

@@ -32,6 +32,7 @@ nobsdcomp
 nodeflate
 lcp-echo-interval 5
 lcp-echo-failure 3
+lcp-max-terminate 1
 ipparam "gp"
 ip-up-script "/run/x/none"
 ip-down-script "/run/x/none"

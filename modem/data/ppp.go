@@ -19,7 +19,7 @@ import (
 const (
 	pppStart  = 60 * time.Second       // from the start of pppd to an address: LCP, authentication and IPCP take 30 s each at worst
 	pppSettle = 200 * time.Millisecond // after the peer's address: pppd's lines about DNS come next
-	pppStop   = 10 * time.Second       // pppd asks the peer to end twice, 3 s each
+	pppStop   = 10 * time.Second       // pppd asks the peer to end, and waits 3 s
 )
 
 // ppp is the plane of pppd on a tty that has been dialled.
@@ -94,7 +94,7 @@ func (p *ppp) spawn(tty *os.File) (*process, error) {
 	_ = c.Process.Release() // waited for by its number: the next process must be able to, as well
 	_, s.Since, _, err = stat(s.PID)
 	if err == nil {
-		err = s.open(filepath.Base(p.program))
+		err = s.open("")
 	}
 	if err == nil {
 		err = p.remember(s)

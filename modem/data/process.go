@@ -21,7 +21,8 @@ type process struct {
 }
 
 // open makes sure that the process is alive, is still the same and runs that
-// program, and holds on to it.
+// program, and holds on to it. The program is "" for a child of now: exec closes
+// what Start waits for before the kernel gives the process its new name.
 func (p *process) open(program string) error {
 	fd, err := unix.PidfdOpen(p.PID, 0)
 	if err != nil {
@@ -31,7 +32,7 @@ func (p *process) open(program string) error {
 	state, since, name, err := stat(p.PID)
 	switch {
 	case err != nil:
-	case since != p.Since || name != program:
+	case since != p.Since || program != "" && name != program:
 		err = fmt.Errorf("process %d is %s now", p.PID, name)
 	case state == 'Z':
 		err = fmt.Errorf("process %d has ended", p.PID)

@@ -19,6 +19,7 @@ type Config struct {
 	Profiles modem.Profiles
 	Seed     uint64 // of the jitter
 	Dir      string // holds the memory and the SMS of this modem, see files.go
+	RunDir   string // holds what a reboot may forget: which device carries the session
 	Now      func() time.Time
 	Log      *slog.Logger
 

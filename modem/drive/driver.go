@@ -17,11 +17,13 @@ type Driver struct {
 	poke    chan struct{}  // capacity 1: what is outside changed
 	events  chan Event     // capacity 64; a full one makes Run wait for the engine
 
-	ports   map[string]*port         // Run's own
-	closing map[string]chan struct{} // Run's own: of the latest port of that path, closed when it is free
-	plane   *plane                   // Run's own; nil while no data plane is wanted
-	ran     bool                     // Run's own
-	work    sync.WaitGroup           // goroutines that may wait
+	ports          map[string]*port         // Run's own
+	closing        map[string]chan struct{} // Run's own: of the latest port of that path, closed when it is free
+	plane          *plane                   // Run's own; nil while no data plane is wanted
+	inherited      Link                     // Run's own: the session that was left, until more is known
+	inheritedUntil time.Time                // Run's own
+	ran            bool                     // Run's own
+	work           sync.WaitGroup           // goroutines that may wait
 
 	mu       sync.Mutex // guards what follows
 	outside  Outside
@@ -74,7 +76,8 @@ func (d *Driver) start() {
 	}
 	d.machine = modem.NewMachine(d.cfg.Settings, d.cfg.Profiles, memory, d.cfg.Seed, now)
 	d.mu.Lock()
-	d.status, d.link = d.machine.Status(now), Link{}
+	d.inherit(now)
+	d.status, d.link = d.machine.Status(now), d.linkNow(now)
 	d.mu.Unlock()
 }
 
@@ -230,13 +233,17 @@ func (d *Driver) level() modem.Level {
 // it uses changed.
 func (d *Driver) publish(ctx context.Context, now time.Time) {
 	s := d.machine.Status(now)
-	link := d.linkNow()
+	link := d.linkNow(now)
 	d.noteOpen()
 	d.mu.Lock()
-	changed := s.State != d.status.State || s.Code != d.status.Code || !sameLink(link, d.link)
+	moved := !sameLink(link, d.link)
+	changed := moved || s.State != d.status.State || s.Code != d.status.Code
 	d.status, d.link = s, link
 	d.identity.IMEI, d.identity.IMSI, d.identity.ICCID = d.machine.Numbers()
 	d.mu.Unlock()
+	if moved {
+		d.keepLink(link)
+	}
 	if changed {
 		d.say(ctx, Event{})
 	}

@@ -2,10 +2,13 @@ package drive
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"time"
 
+	"luatnetd/internal/store"
 	"luatnetd/modem"
 	"luatnetd/modem/data"
 	"luatnetd/modem/tty"
@@ -123,6 +126,7 @@ func causeOf(err error) modem.DataCause {
 
 // stopData ends the session.
 func (d *Driver) stopData(ctx context.Context) {
+	d.inherited = Link{}
 	p := d.plane
 	if p == nil {
 		d.beside(ctx, func() any { return modem.DataChanged{Cause: modem.DataAsked} })
@@ -162,6 +166,7 @@ func (d *Driver) planeChanged(c changed) (modem.Event, bool) {
 	if c.plane != d.plane {
 		return nil, false
 	}
+	d.inherited = Link{}
 	if !c.Up {
 		d.plane = nil
 		return c.DataChanged, true
@@ -170,10 +175,44 @@ func (d *Driver) planeChanged(c changed) (modem.Event, bool) {
 	return c.DataChanged, true
 }
 
-// linkNow is what the engine may use.
-func (d *Driver) linkNow() Link {
-	if d.plane == nil {
-		return Link{}
+// linkNow is what the engine may use: the session that an earlier process left
+// counts until it is adopted, or found dead.
+func (d *Driver) linkNow(now time.Time) Link {
+	switch {
+	case d.plane != nil && d.plane.link.Up:
+		return d.plane.link
+	case d.inherited.Up && now.Before(d.inheritedUntil):
+		if _, there := d.cfg.Received(d.inherited.Netdev); there {
+			return d.inherited
+		}
 	}
-	return d.plane.link
+	return Link{}
+}
+
+// inherits is how long a session that was left is believed in without a word
+// from the modem: ports are probed and the card is read meanwhile.
+const inherits = time.Minute
+
+// inherit reads which session an earlier process has left.
+func (d *Driver) inherit(now time.Time) {
+	d.inherited = Link{}
+	b, err := store.ReadFile(d.linkPath(), maxFile)
+	if err == nil && json.Unmarshal(b, &d.inherited) == nil {
+		d.inheritedUntil = now.Add(inherits)
+	}
+}
+
+// keepLink writes which session there is, for the next process.
+func (d *Driver) keepLink(l Link) {
+	b, err := json.Marshal(l)
+	if err == nil {
+		_, err = store.WriteFile(d.linkPath(), b, 0o600)
+	}
+	if err != nil {
+		d.cfg.Log.Warn("the next start will interrupt the session", "err", err)
+	}
+}
+
+func (d *Driver) linkPath() string {
+	return filepath.Join(d.cfg.RunDir, "modem-"+d.cfg.Settings.Uplink+".json")
 }

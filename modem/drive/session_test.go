@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -98,7 +99,7 @@ func (s *session) Start(ctx context.Context, _ *os.File) error {
 		if err := s.w.emu.Bind(true); err != nil {
 			return err
 		}
-		p.bearer.Addr4 = s.w.emu.Data().Addr4
+		p.bearer = bearerOf(s.w.emu.Data())
 		go p.watch(s.w, nil)
 		s.follow(ctx, p)
 		return nil
@@ -119,6 +120,15 @@ func (s *session) Start(ctx context.Context, _ *os.File) error {
 	return errors.New("nobody speaks PPP")
 }
 
+// bearerOf is what the network gave.
+func bearerOf(st modemtest.DataState) modem.Bearer {
+	b := modem.Bearer{Addr4: st.Addr4}
+	if st.Addr6.IsValid() {
+		b.Addr6 = netip.PrefixFrom(st.Addr6, 64)
+	}
+	return b
+}
+
 // speak is what comes of the negotiation.
 func (s *session) speak(ctx context.Context, p *process, conn tty.Conn, c *modemtest.PPPCall) error {
 	causes := map[string]modem.DataCause{"ppp-auth": modem.DataAuth, "ppp-lcp-refused": modem.DataNegotiat}
@@ -129,7 +139,7 @@ func (s *session) speak(ctx context.Context, p *process, conn tty.Conn, c *modem
 		s.say(modem.DataChanged{Netdev: "ppp0", Cause: cause})
 		return nil
 	}
-	p.bearer.Addr4 = c.Data.Addr4
+	p.bearer = bearerOf(c.Data)
 	if c.Fault == "ppp-no-echo" {
 		time.AfterFunc(echoLimit, func() { p.over(s.w, modem.DataNoEcho) })
 	}

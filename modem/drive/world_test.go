@@ -3,7 +3,6 @@ package drive
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"os"
 	"strconv"
@@ -37,6 +36,7 @@ type world struct {
 	releases int
 	host     engineModel // the engine's part
 	calls    callFacts
+	logged   sink // has its own lock
 	lines    []net.Conn
 	life     context.Context // of what outlives the driver
 	die      context.CancelFunc
@@ -77,7 +77,7 @@ func newWorld(t *testing.T, id string, o modemtest.Options, set modem.Settings) 
 		set.SIM.PDPType, set.SIM.Roaming = "IP", true
 	}
 	w.cfg = Config{
-		Settings: set, Profiles: profiles, Seed: 1, Dir: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Settings: set, Profiles: profiles, Seed: 1, Dir: t.TempDir(), RunDir: t.TempDir(), Now: time.Now, Log: w.logged.logger(),
 		Dial: w.dial, Plane: w.plane, Pull: w.pull, Terminal: w.terminal,
 		Received: func(string) (uint64, bool) { return w.host.bytes.Load(), true },
 	}
@@ -182,19 +182,30 @@ func (w *world) dial(ctx context.Context, path string) (tty.Conn, error) {
 		w.mu.Lock()
 		w.lines = append(w.lines, ours)
 		w.mu.Unlock()
+		ctx, end := context.WithCancel(w.life)
 		go func() {
-			err := w.emu.Serve(w.life, p.Interface, theirs)
-			for errors.Is(err, modemtest.ErrBusy) && w.life.Err() == nil { // the line that was closed is not down yet
+			err := w.emu.Serve(ctx, p.Interface, theirs)
+			for errors.Is(err, modemtest.ErrBusy) && ctx.Err() == nil { // the line that was closed is not down yet
 				time.Sleep(10 * time.Millisecond)
-				err = w.emu.Serve(w.life, p.Interface, theirs)
+				err = w.emu.Serve(ctx, p.Interface, theirs)
 			}
-			if err != nil {
-				_ = theirs.Close()
-			}
+			_ = theirs.Close()
 		}()
-		return ours, nil
+		return hostEnd{ours, end}, nil
 	}
 	return nil, os.ErrNotExist
+}
+
+// hostEnd is the host's end of a line: DTR falls when it is closed, also for a
+// modem that does not read.
+type hostEnd struct {
+	net.Conn
+	end context.CancelFunc
+}
+
+func (h hostEnd) Close() error {
+	h.end()
+	return h.Conn.Close()
 }
 
 func (w *world) pull(_ context.Context, l modem.Lever, _ *modem.Device) error {

@@ -103,6 +103,11 @@ func TestUnsure(t *testing.T) {
 	if answer != " 861234567890123|OK" || urcs != nil || f.Strays() != 5 {
 		t.Errorf("probe: library %q, sideways %q, %d strays", answer, urcs, f.Strays())
 	}
+	session(t, f, "> AT+CPIN?")
+	f.Unsure()
+	if _, urcs = session(t, f, "< +CPIN: READY\n< OK"); urcs != nil {
+		t.Errorf("sideways %q", urcs)
+	}
 	f.Sure()
 	if _, urcs = session(t, f, "< +CREG: 1\n< +VENDOR: 1"); len(urcs) != 2 {
 		t.Errorf("sideways %q", urcs)

@@ -17,6 +17,7 @@ type Fault struct {
 	// Refuses says why the fault cannot happen to a personality; "" if it can.
 	Refuses func(Personality) string
 	start   func(*Modem) // with the lock, when switched on
+	stop    func(*Modem) // with the lock, when switched off
 	once    bool         // an event: it is over as soon as it has happened
 }
 
@@ -25,6 +26,7 @@ type active struct {
 	args  []string
 	named map[string]string
 	left  int // of "count="; -1 for ever
+	stop  func(*Modem)
 }
 
 // Fault switches a fault on. Arguments are the fault's own, in order, and
@@ -44,7 +46,7 @@ func (m *Modem) Fault(name string, args ...string) error {
 			return fmt.Errorf("fault %s: %s: %s", name, m.pers.ID, why)
 		}
 	}
-	a := &active{named: map[string]string{}, left: -1}
+	a := &active{named: map[string]string{}, left: -1, stop: f.stop}
 	for _, arg := range args {
 		if key, value, found := strings.Cut(arg, "="); found {
 			a.named[key] = value
@@ -125,16 +127,14 @@ func (m *Modem) Active() []string {
 }
 
 func (m *Modem) clearLocked(name string) {
-	if _, on := m.faults[name]; !on {
+	a, on := m.faults[name]
+	if !on {
 		return
 	}
 	delete(m.faults, name)
 	m.changedLocked()
-	switch name {
-	case "no-sim", "sim-removed", "sim-failure", "ph-net":
-		m.simChangedLocked()
-	case "sim-busy":
-		m.simChangedLocked()
+	if a.stop != nil {
+		a.stop(m)
 	}
 	m.moveLocked()
 }

@@ -85,22 +85,21 @@ func hasCounter(p Personality) string {
 }
 
 var simFaults = []Fault{
-	{Name: "no-sim", Group: "sim", Doc: "the slot is empty: CME 10", Refuses: needsAT, start: (*Modem).simChangedLocked},
-	{Name: "sim-removed", Group: "sim", Doc: "the card is pulled: an unsolicited +CPIN, CME 10, no service", Refuses: needsAT, start: (*Modem).simPulledLocked},
-	{Name: "sim-busy", Group: "sim", Doc: "CME 14 for N seconds (10s)", Refuses: needsAT, start: (*Modem).simBusyLocked},
-	{Name: "sim-failure", Group: "sim", Doc: "CME 13", Refuses: needsAT, start: (*Modem).simChangedLocked},
-	{Name: "pin-required", Group: "sim", Doc: "the card asks for the PIN N (1234), PUK 12345678", Refuses: needsAT, start: (*Modem).lockCardLocked},
-	{Name: "pin-wrong", Group: "sim", Doc: "the card asks for a PIN that nobody knows; every try counts", Refuses: needsAT, start: func(m *Modem) {
-		m.sim.card = m.sim.card.Lock("87654321", "12345678")
-		m.simChangedLocked()
+	{Name: "no-sim", Group: "sim", Doc: "the slot is empty: CME 10", Refuses: needsAT, stop: (*Modem).simChangedLocked, start: (*Modem).simChangedLocked},
+	{Name: "sim-removed", Group: "sim", Doc: "the card is pulled: an unsolicited +CPIN, CME 10, no service", Refuses: needsAT, stop: (*Modem).simChangedLocked, start: (*Modem).simPulledLocked},
+	{Name: "sim-busy", Group: "sim", Doc: "CME 14 for N seconds (10s)", Refuses: needsAT, stop: (*Modem).simChangedLocked, start: (*Modem).simBusyLocked},
+	{Name: "sim-failure", Group: "sim", Doc: "CME 13", Refuses: needsAT, stop: (*Modem).simChangedLocked, start: (*Modem).simChangedLocked},
+	{Name: "pin-required", Group: "sim", Doc: "the card asks for the PIN N (1234), PUK 12345678", Refuses: needsAT, stop: (*Modem).unlockCardLocked, start: func(m *Modem) {
+		m.lockCardLocked(m.textLocked("pin-required", 0, "1234"), 3)
+	}},
+	{Name: "pin-wrong", Group: "sim", Doc: "the card asks for a PIN that nobody knows; every try counts", Refuses: needsAT, stop: (*Modem).unlockCardLocked, start: func(m *Modem) {
+		m.lockCardLocked("87654321", 3)
 	}},
 	{Name: "pin-no-counter", Group: "sim", Doc: "no command tells the tries left", Refuses: hasCounter},
-	{Name: "puk", Group: "sim", Doc: "the card is blocked and asks for its PUK", Refuses: needsAT, start: func(m *Modem) {
-		m.sim.card = m.sim.card.Lock("1234", "12345678")
-		m.sim.card.PINTries = 0
-		m.simChangedLocked()
+	{Name: "puk", Group: "sim", Doc: "the card is blocked and asks for its PUK", Refuses: needsAT, stop: (*Modem).unlockCardLocked, start: func(m *Modem) {
+		m.lockCardLocked("1234", 0)
 	}},
-	{Name: "ph-net", Group: "sim", Doc: "the module is locked to another network", Refuses: needsAT, start: (*Modem).simChangedLocked},
+	{Name: "ph-net", Group: "sim", Doc: "the module is locked to another network", Refuses: needsAT, stop: (*Modem).simChangedLocked, start: (*Modem).simChangedLocked},
 }
 
 func (m *Modem) simPulledLocked() {
@@ -108,9 +107,29 @@ func (m *Modem) simPulledLocked() {
 	m.simChangedLocked()
 }
 
-func (m *Modem) lockCardLocked() {
-	m.sim.card = m.sim.card.Lock(m.textLocked("pin-required", 0, "1234"), "12345678")
+// lockCardLocked gives the card a PIN; unlockCardLocked takes it away again.
+func (m *Modem) lockCardLocked(pin string, tries int) {
+	m.sim.card = m.sim.card.Lock(pin, "12345678")
+	m.sim.card.PINTries = tries
 	m.simChangedLocked()
+}
+
+func (m *Modem) unlockCardLocked() {
+	m.sim.card.PIN, m.sim.card.PINTries = "", 3
+	m.simChangedLocked()
+}
+
+// dropLocked, vanishSoonLocked and readdressLocked are starts of faults.
+func (m *Modem) dropLocked()       { m.detachLocked("+CGEV: NW DETACH") }
+func (m *Modem) vanishSoonLocked() { m.rebootLocked(0, "") }
+func (m *Modem) readdressLocked()  { m.changeAddressLocked(true) }
+
+// reattachLocked is the network letting the attach through after all.
+func (m *Modem) reattachLocked() {
+	if m.registeredLocked() {
+		m.attachLocked()
+		m.dataLocked()
+	}
 }
 
 func (m *Modem) simBusyLocked() {
@@ -131,9 +150,9 @@ var networkFaults = []Fault{
 	{Name: "csq-99", Group: "network", Doc: "signal unknown: CSQ 99, CESQ 255", Refuses: needsAT},
 	{Name: "cereg-as-cgreg", Group: "network", Doc: "+CEREG? is answered with +CGREG:", Refuses: noCEREGQuirk},
 	{Name: "text-errors", Group: "network", Doc: "errors in words in spite of +CMEE=1", Refuses: noWordsQuirk},
-	{Name: "pdp-reject", Group: "network", Doc: "activation fails with CME N (133; also 132, 134, 148, 149); apn=NAME is let in", Refuses: needsAT, start: func(m *Modem) { m.detachLocked("+CGEV: NW DETACH") }},
-	{Name: "pdp-type", Group: "network", Doc: "only one PDP type is let in: ESM cause N (50 IPv4, 51 IPv6, 52 one of them)", Refuses: needsAT, start: func(m *Modem) { m.detachLocked("+CGEV: NW DETACH") }},
-	{Name: "ipv6-only", Group: "network", Doc: "the bearer has no IPv4 address, whatever was asked", Refuses: needsAT, start: func(m *Modem) { m.changeAddressLocked(true) }},
+	{Name: "pdp-reject", Group: "network", Doc: "activation fails with CME N (133; also 132, 134, 148, 149); apn=NAME is let in", Refuses: needsAT, stop: (*Modem).reattachLocked, start: (*Modem).dropLocked},
+	{Name: "pdp-type", Group: "network", Doc: "only one PDP type is let in: ESM cause N (50 IPv4, 51 IPv6, 52 one of them)", Refuses: needsAT, stop: (*Modem).reattachLocked, start: (*Modem).dropLocked},
+	{Name: "ipv6-only", Group: "network", Doc: "the bearer has no IPv4 address, whatever was asked", Refuses: needsAT, stop: (*Modem).readdressLocked, start: (*Modem).readdressLocked},
 	{Name: "pdp-dropped", Group: "network", Doc: "the network ends the bearer: +CGEV: NW PDN DEACT", once: true, Refuses: needsAT, start: func(m *Modem) {
 		m.deactivateLocked(m.pers.CID, "+CGEV: NW PDN DEACT %d")
 	}},
@@ -176,16 +195,16 @@ var portFaults = []Fault{
 }
 
 var busFaults = []Fault{
-	{Name: "vanish", Group: "bus", Doc: "leaves the bus and comes back after the boot", once: true, Refuses: needsBus, start: func(m *Modem) { m.rebootLocked(0, "") }},
-	{Name: "vanish-tty", Group: "bus", Doc: "comes back with its ttys N (1) further", Refuses: needsBus, start: func(m *Modem) { m.rebootLocked(0, "") }},
-	{Name: "vanish-ids", Group: "bus", Doc: "comes back with other VID:PID and no port, until the next enumeration without the fault", Refuses: needsBus, start: func(m *Modem) { m.rebootLocked(0, "") }},
-	{Name: "vanish-imei", Group: "bus", Doc: "comes back as another module: IMEI N", Refuses: needsIMEI, start: func(m *Modem) { m.rebootLocked(0, "") }},
+	{Name: "vanish", Group: "bus", Doc: "leaves the bus and comes back after the boot", once: true, Refuses: needsBus, start: (*Modem).vanishSoonLocked},
+	{Name: "vanish-tty", Group: "bus", Doc: "comes back with its ttys N (1) further", Refuses: needsBus, start: (*Modem).vanishSoonLocked},
+	{Name: "vanish-ids", Group: "bus", Doc: "comes back with other VID:PID and no port, until the next enumeration without the fault", Refuses: needsBus, stop: (*Modem).vanishSoonLocked, start: (*Modem).vanishSoonLocked},
+	{Name: "vanish-imei", Group: "bus", Doc: "comes back as another module: IMEI N", Refuses: needsIMEI, start: (*Modem).vanishSoonLocked},
 	{Name: "same-serial", Group: "bus", Doc: "has the USB serial number that all of its kind have", Refuses: needsBus},
 	{Name: "slow-reset", Group: "bus", Doc: "needs N (20s) to come back from a reset"},
 	{Name: "double-enum", Group: "bus", Doc: "its boot ROM enumerates first", Refuses: needsBus},
 	{Name: "brown-out", Group: "bus", Doc: "reboots every N (45s)", start: (*Modem).brownOutLocked},
 	{Name: "carrier-stuck", Group: "bus", Doc: "the netdev's carrier stays on", Refuses: carrierLies},
-	{Name: "net-first", Group: "bus", Doc: "the netdev is there, but no tty (the driver has not bound yet)", Refuses: needsBus},
+	{Name: "net-first", Group: "bus", Doc: "the netdev is there, but no tty (the driver has not bound yet)", Refuses: needsBus, stop: (*Modem).seenLocked},
 }
 
 func needsIMEI(p Personality) string {
@@ -314,8 +333,7 @@ func (m *Modem) floodLocked() {
 func (m *Modem) stickLocked() {
 	m.eachLineLocked(func(l *line) {
 		if m.onLocked("stuck", l) {
-			c := l.conn
-			m.pending = append(m.pending, c.wakeReader)
+			l.conn.wakeReader()
 		}
 	})
 }

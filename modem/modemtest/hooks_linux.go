@@ -104,19 +104,36 @@ func raw(fd int) error {
 	return nil
 }
 
-// hooks runs the shell commands.
+// hooks runs the shell commands, one after the other, beside the modem: it does
+// not wait for them.
 func (r *run) hooks(ctx context.Context) {
+	queue := make(chan func(), 256) // full, the modem waits: nothing is left out
+	go func() {
+		for {
+			select {
+			case f := <-queue:
+				f()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	later := func(f func()) {
+		select {
+		case queue <- f:
+		case <-ctx.Done():
+		}
+	}
 	if r.onData != "" {
-		r.opt.Data = func(d DataState) { r.data(ctx, d) }
+		r.opt.Data = func(d DataState) { later(func() { r.data(ctx, d) }) }
 	}
 	if r.onVanished != "" {
-		r.opt.Vanished = func() { r.shell(ctx, r.onVanished) }
+		r.opt.Vanished = func() { later(func() { r.shell(ctx, r.onVanished) }) }
 	}
 	if r.onReturned != "" {
 		r.opt.Returned = func() {
-			d := r.m.Device()
-			if d != nil {
-				r.shell(ctx, r.onReturned, fmt.Sprintf("VID=%04x", d.VID), fmt.Sprintf("PID=%04x", d.PID))
+			if d := r.m.Device(); d != nil {
+				later(func() { r.shell(ctx, r.onReturned, fmt.Sprintf("VID=%04x", d.VID), fmt.Sprintf("PID=%04x", d.PID)) })
 			}
 		}
 	}

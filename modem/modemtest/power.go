@@ -73,8 +73,7 @@ func (m *Modem) vanishLocked() {
 	if !m.pers.uart() {
 		for iface, l := range m.lines {
 			if l.conn != nil {
-				c := l.conn
-				m.pending = append(m.pending, func() { c.end(ErrVanished) })
+				l.conn.end(ErrVanished)
 				l.conn = nil
 			}
 			delete(m.lines, iface)
@@ -253,6 +252,11 @@ func (m *Modem) NewID() {
 	m.lock()
 	defer m.unlock()
 	m.vendor["new_id"] = "ff"
+	m.seenLocked()
+}
+
+// seenLocked tells that the device looks different.
+func (m *Modem) seenLocked() {
 	if f := m.opt.Returned; f != nil && m.running {
 		m.pending = append(m.pending, f)
 	}

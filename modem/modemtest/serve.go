@@ -93,7 +93,7 @@ func (m *Modem) attach(port int, rw io.ReadWriter) (*conn, error) {
 	return c, nil
 }
 
-// end ends the port; the first reason stays.
+// end ends the port; the first reason stays. It waits for nothing.
 func (c *conn) end(err error) {
 	c.once.Do(func() {
 		c.err = err
@@ -101,7 +101,7 @@ func (c *conn) end(err error) {
 		c.in.close()
 		c.out.close()
 		if cl, ok := c.rw.(io.Closer); ok {
-			_ = cl.Close()
+			go cl.Close() // closing a tty may wait for its last bytes
 		} else {
 			c.wakeReader()
 		}

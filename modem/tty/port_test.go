@@ -3,6 +3,7 @@ package tty
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"time"
 
@@ -34,6 +35,9 @@ func TestCloseFreesEverything(t *testing.T) {
 			t.Errorf("Close: %v after %s", err, time.Since(began))
 		}
 		want(t, <-got, modem.ErrGone)
+		if _, err := p.conn.Write([]byte("x")); err != io.ErrClosedPipe {
+			t.Errorf("the descriptor is still open: %v", err)
+		}
 		want(t, ask(t, p, "", "", time.Second), modem.ErrGone)
 		if p.Err() != nil {
 			t.Errorf("Err after Close: %v", p.Err())

@@ -64,6 +64,14 @@ func (l *Levers) KeepAwake(ctx context.Context, device string) error {
 	})
 }
 
+// Announce makes the kernel announce a device again, so that udevd applies its
+// rules, which may be new, to what has long been there.
+func (l *Levers) Announce(ctx context.Context, device string) error {
+	return l.pull(ctx, "uevent of "+device, func() error {
+		return l.write(filepath.Join(l.dir(device), "uevent"), []byte("change"))
+	})
+}
+
 // Rebind takes a device from its drivers and gives it back, as if it had been
 // replugged; where that fails it is de-authorized and authorized again. device
 // is its path below /sys/devices. Ports and sockets on it should be closed.

@@ -71,6 +71,16 @@ func TestKeepAwakeWritesOnce(t *testing.T) {
 	k.want(t, "devices/"+p+"/power/control on")
 }
 
+func TestAnnounce(t *testing.T) {
+	k, l := levers(t)
+	p := k.air780("1-2", 0, 0)
+	k.file("devices/"+p+"/uevent", "")
+	if err := l.Announce(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	k.want(t, "devices/"+p+"/uevent change")
+}
+
 func TestRebind(t *testing.T) {
 	const drv = "bus/usb/drivers/usb/"
 	broken := errors.New("no")

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,7 +19,10 @@ import (
 // The secrets of the test: a key's password, a wrong one, a shared key, and
 // passwords in a registration as text, as hex and before each message, and in
 // a heartbeat.
-var secrets = []string{"k3y-Passw0rd", "wr0ng-Passw0rd", "c0ffee00deadbeef", "Reg1ster-Connect", "Reg1ster-Hex", "Reg1ster-Message", "Heart-Secr3t", "unkn0wn-Wifi-Key"}
+var secrets = []string{"k3y-Passw0rd", "wr0ng-Passw0rd", "c0ffee00deadbeef", "Reg1ster-Connect", "Reg1ster-Hex", "Reg1ster-Message", "Heart-Secr3t", "unkn0wn-Wifi-Key", sharedKey}
+
+// sharedKey is the PSK of a DTLS connection that runs.
+const sharedKey = "5ec0de5ec0de1234"
 
 const secretive = `
 [[connection]]
@@ -102,7 +107,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			}
 			return err
 		})
-		seen := s.everythingSaid()
+		seen := s.everythingSaid("mutual", "wrong", "text", "hex", "each")
 		for _, bad := range []string{
 			strings.Replace(good, `log = 4`, `psk = "c0ffee00deadbeef"`, 1), strings.Replace(good, `"k3y-Passw0rd"`, `"k3y-Passw0rd`, 1),
 			strings.Replace(good, `"wr0ng-Passw0rd"`, `["wr0ng-Passw0rd"]`, 1), good + "\n[wifi]\npassword = \"unkn0wn-Wifi-Key\"\n",
@@ -123,6 +128,78 @@ func TestSecretsStaySecret(t *testing.T) {
 	})
 }
 
+const dtlsSecretive = `
+[[connection]]
+name = "shared"
+kind = "dtls"
+host = "203.0.113.10"
+port = 45444
+[connection.tls]
+psk = "5ec0de5ec0de1234"
+psk_identity = "gateway-7"
+log = 4
+
+[[connection]]
+name = "other"
+kind = "dtls"
+host = "203.0.113.10"
+port = 45445
+connect_timeout = "2s"
+[connection.tls]
+psk = "c0ffee00deadbeef"
+psk_identity = "gateway-7"
+log = 4
+`
+
+// The key that a DTLS connection shares with its server is in nothing that is
+// said while it runs, and neither is one that the server does not accept. The
+// daemon is built with DTLS, as the Debian package is.
+func TestSharedKeyStaysSecret(t *testing.T) {
+	lab.Run(t, func(t *testing.T) {
+		s := &stage{box: newBox(t, 2), peers: map[string]*lab.Talker{}}
+		s.Binary = filepath.Join(t.TempDir(), "luatnetd")
+		if out, err := exec.Command("go", "build", "-tags", "luatnetd_dtls", "-o", s.Binary, "luatnetd/cmd/luatnetd").CombinedOutput(); err != nil {
+			t.Fatalf("build the daemon with DTLS: %v\n%s", err, out)
+		}
+		for name, port := range map[string]string{"shared": "45444", "other": "45445"} {
+			s.peer(name, "openssl", "s_server", "-dtls1_2", "-quiet", "-nocert", "-psk", sharedKey, "-psk_identity", "gateway-7", "-accept", lab.WebAddr+":"+port)
+		}
+		s.write(static + dtlsSecretive)
+		s.ok(os.Chmod(s.Config, 0o640)) // as the packages install it
+		s.start()
+		s.ok(s.state("shared", "ONLINE"))
+		s.want(0, "", "send", "shared", "payload-shared")
+		s.ok(s.peers["shared"].Hears(10*time.Second, "payload-shared"))
+		s.eventually(20*time.Second, "the other key is refused", func() error {
+			c, err := s.connection("other")
+			if err == nil && fmt.Sprint(c["last_error"]) == "" {
+				err = fmt.Errorf("no last error: %v", c)
+			}
+			return err
+		})
+		seen := s.everythingSaid("shared", "other")
+		var ps []string
+		for line := range strings.Lines(seen["ps"]) {
+			if !strings.Contains(line, "openssl s_server") { // the server's own key is on its command line
+				ps = append(ps, line)
+			}
+		}
+		if seen["ps"] = strings.Join(ps, ""); !strings.Contains(seen["ps"], s.Binary) {
+			t.Error("ps does not show the daemon, so the search proves nothing")
+		}
+		s.ok(s.Daemon.Signal(syscall.SIGQUIT)) // the worst that can be in a log: all stacks, with arguments
+		<-s.Daemon.Done()
+		seen["log"] = s.Daemon.Output()
+		s.findNone(seen)
+		if !strings.Contains(seen["connection shared trace"], hex.EncodeToString([]byte("payload-shared"))) {
+			t.Errorf("the trace shows no payload, so the search proves nothing:\n%s", seen["connection shared trace"])
+		}
+		if !strings.Contains(seen["log"], "goroutine ") || !strings.Contains(seen["log"], "connection=shared") {
+			t.Error("the log holds neither the connection nor the stacks, so the search proves nothing")
+		}
+	})
+}
+
 // findNone wants no secret in any of the texts, plain or encoded.
 func (s *stage) findNone(seen map[string]string) {
 	for where, text := range seen {
@@ -138,10 +215,10 @@ func (s *stage) findNone(seen map[string]string) {
 
 // everythingSaid is all that somebody without the daemon's rights, or with its
 // log, can read.
-func (s *stage) everythingSaid() map[string]string {
+func (s *stage) everythingSaid(connections ...string) map[string]string {
 	seen := map[string]string{}
 	calls := [][]string{{"connections"}, {"connections", "--json"}, {"status"}, {"status", "--json"}, {"events"}, {"events", "--json"}, {"explain"}, {"plan"}, {"ports"}, {"servers"}, {"time"}}
-	for _, name := range []string{"mutual", "wrong", "text", "hex", "each"} {
+	for _, name := range connections {
 		calls = append(calls, []string{"connection", name, "trace"}, []string{"queue", name})
 	}
 	for _, c := range calls {

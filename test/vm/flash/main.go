@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -45,12 +46,11 @@ func config(mode, run, disk string) queue.Config {
 
 // message n is always the same bytes, which do not compress: jffs2 and ubifs do.
 func message(n uint64, size int) client.Message {
-	b := make([]byte, size)
-	r := rand.New(rand.NewPCG(n, uint64(size)))
-	for i := range b {
-		b[i] = byte(r.Uint32())
+	b := make([]byte, 0, size+8)
+	for r := rand.NewPCG(n, uint64(size)); len(b) < size; {
+		b = binary.LittleEndian.AppendUint64(b, r.Uint64())
 	}
-	return client.Message{Source: "uart", Data: b}
+	return client.Message{Source: "uart", Data: b[:size]}
 }
 
 // sizeOf message n: from nothing to a few hundred bytes, sometimes pages.
