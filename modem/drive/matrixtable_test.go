@@ -68,7 +68,7 @@ var matrix = []row{
 	healthy("sms-full"), healthy("sms-no-index"), healthy("sms-rejected"),
 
 	{fault: "dhcp-absent", ends: []string{"addressing modem-no-address", "recovering modem-recovering"}, next: "any"},
-	healthy("dhcp-slow"), healthy("dhcp-subnet"),
+	healthy("dhcp-early"), healthy("dhcp-slow"), healthy("dhcp-subnet"),
 	{fault: "dhcp-nak", ends: []string{"addressing modem-no-address", "recovering modem-recovering"}, next: "any"},
 
 	healthy("ppp-no-connect"), // the call that runs is not touched
@@ -98,6 +98,15 @@ var exceptions = map[string]map[string]row{
 	// its only port carries data: nothing is asked on it
 	"diag": {"generic-ppp": healthy("diag")}, "mute": {"generic-ppp": healthy("mute")}, "stuck": {"generic-ppp": healthy("stuck")},
 	"eio": {"generic-ppp": healthy("eio")}, "delay": {"generic-ppp": healthy("delay")}, "late": {"generic-ppp": healthy("late")},
+}
+
+// dials are the families that cannot be dialled in the lab, with the reason:
+// the profile does not say which port dials, and the machine speaks AT on the
+// emulator's only one that does.
+var dials = map[string]string{
+	"generic-net":   "its dial port is not known",
+	"quectel-ec200": "its dial port is not known",
+	"fibocom-l610":  "its dial port is not known",
 }
 
 // rowOf is the row of a cell.
