@@ -89,6 +89,13 @@ func cell(t *testing.T, personality string, f modemtest.Fault, r row) {
 	w.endFault(r)
 	w.backWithin(max(0, time.Until(s.Next)) + backBar)
 	w.noSecrets()
+	if t.Failed() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, said := range w.told[max(0, len(w.told)-40):] {
+			t.Log(said.Kind, said.Text)
+		}
+	}
 }
 
 // dueClass is how far off the next try is.

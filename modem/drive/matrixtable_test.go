@@ -67,7 +67,7 @@ var matrix = []row{
 
 	healthy("sms-full"), healthy("sms-no-index"), healthy("sms-rejected"),
 
-	{fault: "dhcp-absent", ends: []string{"addressing modem-no-address", "recovering modem-recovering"}, next: "any"},
+	{fault: "dhcp-absent", ends: []string{"addressing modem-no-address", "recovering modem-recovering", "addressing"}, next: "any"}, // a redial begins anew
 	healthy("dhcp-early"), healthy("dhcp-slow"), healthy("dhcp-subnet"),
 	{fault: "dhcp-nak", ends: []string{"addressing modem-no-address", "recovering modem-recovering"}, next: "any"},
 
