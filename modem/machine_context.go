@@ -11,6 +11,7 @@ func (m *Machine) stageContext() bool {
 		return true
 	case f.round.After(m.now):
 		m.alarm(f.round)
+		m.want.next = f.round
 		return m.hold(Backoff, CodeAPNRefused, f.cause)
 	case f.refused != "":
 		return m.troubled()

@@ -118,7 +118,9 @@ func (m *Machine) offers(k DataKind) (DataPlan, bool) {
 		}
 		return plan, false
 	case DataPPP:
-		port, ok := m.profile.DialPort(m.profile.PortsInOrder(m.device.Ports), m.ports.main)
+		port, ok := m.profile.DialPort(slices.DeleteFunc(slices.Clone(m.profile.PortsInOrder(m.device.Ports)), func(p Port) bool {
+			return m.ports.binary[p.Path]
+		}), m.ports.main)
 		if !ok || m.profile.Dial == "" {
 			return plan, false
 		}
@@ -249,7 +251,7 @@ func (m *Machine) startNetdev(plan DataPlan) {
 			return
 		}
 		if up, ok := ParseDialled(r.Lines, m.profile.CID); ok && r.Err == nil && up {
-			m.awaitBearer(plan, m.now.Add(addressWait))
+			m.prompt(plan)
 			return
 		}
 		m.dial(plan)
@@ -259,14 +261,34 @@ func (m *Machine) startNetdev(plan DataPlan) {
 // dial sends the profile's start commands.
 func (m *Machine) dial(plan DataPlan) {
 	m.authenticate(func() {
-		m.run(m.profile.Commands(m.profile.Start, m.values()), func(err error) {
-			switch {
-			case err == nil:
-				m.awaitBearer(plan, m.now.Add(addressWait))
-			case !silent(err):
-				m.refusal(err)
-			}
-		})
+		if len(m.profile.Start) == 0 {
+			m.prompt(plan)
+			return
+		}
+		m.startBy(m.profile.Start, plan)
+	})
+}
+
+func (m *Machine) startBy(start []string, plan DataPlan) {
+	m.run(m.profile.Commands(start, m.values()), func(err error) {
+		switch {
+		case err == nil:
+			m.awaitBearer(plan, m.now.Add(addressWait))
+		case !silent(err):
+			m.refusal(err)
+		}
+	})
+}
+
+// prompt has a module that dials itself do so, if it has not: some do not
+// come back after the network has ended the call.
+func (m *Machine) prompt(plan DataPlan) {
+	m.readBearer(func(b Bearer, known bool) {
+		if known && !b.Addr4.IsValid() && !b.Addr6.IsValid() {
+			m.startBy([]string{"+CGACT=1,{cid}"}, plan)
+			return
+		}
+		m.awaitBearer(plan, m.now.Add(addressWait))
 	})
 }
 

@@ -40,7 +40,8 @@ func (m *Machine) watchDevice() {
 	case present && !sameDevice(d, m.device):
 		old := m.device
 		m.device, f.changed = d, m.now
-		if d.Path != old.Path || d.ID() != old.ID() || m.ports.main != "" && !hasPort(d, m.ports.main) || m.netdevMoved(old, d) {
+		if d.Path != old.Path || d.ID() != old.ID() || m.ports.main != "" && !hasPort(d, m.ports.main) || m.netdevMoved(old, d) ||
+			m.ports.none && len(d.Ports) > len(old.Ports) { // taken for one without AT: its ttys come late
 			f.came, f.settled = m.now, false
 			m.lost()
 		}

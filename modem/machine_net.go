@@ -135,6 +135,7 @@ func (m *Machine) setNetwork(reg Registration) {
 		m.ladder.registered()
 	case was || f.lost.IsZero():
 		f.lost = m.now
+		m.polls.simURC = true // a card that was pulled says nothing on some modems
 	}
 	if changed && !reg.Registered() && was {
 		m.tell("modem", "the modem has lost its network: "+regText(reg), true)

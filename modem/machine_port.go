@@ -157,7 +157,10 @@ func (m *Machine) portChanged(e PortChanged) {
 	f.mark(&f.open, e.Port, e.Open)
 	f.mark(&f.binary, e.Port, e.Binary || f.binary[e.Port])
 	if f.holder == nil {
-		f.holder, f.error = map[string]string{}, map[string]string{}
+		f.holder = map[string]string{}
+	}
+	if f.error == nil { // reopening forgets them
+		f.error = map[string]string{}
 	}
 	delete(f.holder, e.Port)
 	delete(f.error, e.Port)
@@ -188,7 +191,8 @@ func (m *Machine) portChanged(e PortChanged) {
 
 // tryPort sends AT until the port answers.
 func (m *Machine) tryPort(port string, tries int) {
-	c := Command{Timeout: probeTimeout, Priority: StatePriority}
+	// V1: it may answer in numbers, which end in no line
+	c := Command{Text: "V1", Timeout: probeTimeout, Priority: StatePriority}
 	m.sendOn(port, c, func(r Reply) {
 		switch {
 		case !silent(r.Err):
@@ -254,7 +258,7 @@ func (m *Machine) answered(p pending, r Reply) {
 
 // checkPort asks a port that owes an answer.
 func (m *Machine) checkPort() {
-	m.send(Command{Timeout: checkTimeout, Priority: StatePriority}, func(Reply) {})
+	m.send(Command{Text: "V1", Timeout: checkTimeout, Priority: StatePriority}, func(Reply) {})
 }
 
 // portFailed leaves a port that does not answer or has closed: the other one
@@ -329,7 +333,7 @@ func (m *Machine) lookForSpare() bool {
 
 // trySpare takes a port as the spare one if it has the same IMEI.
 func (m *Machine) trySpare(port string) {
-	m.sendOn(port, Command{Timeout: probeTimeout, Priority: StatePriority}, func(r Reply) {
+	m.sendOn(port, Command{Text: "V1", Timeout: probeTimeout, Priority: StatePriority}, func(r Reply) {
 		if silent(r.Err) {
 			m.closePort(port)
 			return

@@ -232,7 +232,7 @@ func (m *Machine) act(t Trouble, r Rung, then func(error)) {
 		m.radioOff(func() { m.pause(radioRest, func() { m.radioOn(done) }) })
 	case RungReopen:
 		m.closePorts()
-		m.ports.dead, m.ports.error, m.ports.looked = nil, nil, false
+		m.ports.dead, m.ports.binary, m.ports.error, m.ports.looked = nil, nil, nil, false
 		done()
 	case RungSoftReset:
 		m.softReset(then)

@@ -34,7 +34,8 @@ func (m *Machine) cardKey() string { return CardKey(m.sim.iccid) }
 
 // card is what is remembered of the card; its salt exists.
 func (m *Machine) card() CardMemory {
-	c := m.mem.Cards[m.cardKey()]
+	c, known := m.mem.Cards[m.cardKey()]
+	c.Unsure = c.Unsure || !known && m.mem.Lost
 	if c.Salt == "" {
 		c.Salt = digest("salt", number64(m.rng.Uint64()), number64(m.rng.Uint64()))
 	}

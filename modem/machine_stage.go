@@ -12,6 +12,7 @@ type want struct {
 	cause   string
 	trouble Trouble
 	wake    time.Time // look again then
+	next    time.Time // of the next try, where it is not the ladder's; zero: the next look
 }
 
 // stages are looked at in this order; the first that is not fulfilled says

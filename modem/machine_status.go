@@ -63,9 +63,12 @@ func (m *Machine) Status(now time.Time) Status {
 		Signal: m.polls.radio.Signal, Cell: m.polls.radio.Cell, Band: m.polls.radio.Band,
 		Temperature: m.polls.temperature, Supply: m.polls.supply, Clock: m.polls.clock,
 	}
-	if m.rescue.trouble != NoTrouble && m.rescue.any && m.rescue.at.After(now) {
+	switch {
+	case m.rescue.trouble != NoTrouble && m.rescue.any && m.rescue.at.After(now):
 		s.Next = m.rescue.at
-	} else if code != "" && m.want.wake.After(now) { // else it is the next poll
+	case m.want.next.After(now):
+		s.Next = m.want.next
+	case state != Failed && code != "" && m.want.wake.After(now): // else it is the next poll
 		s.Next = m.want.wake
 	}
 	if m.ladder.progress() > 0 {

@@ -64,6 +64,8 @@ func (c CardMemory) judge(pin string, tries int) pinVerdict {
 		return pinVerdict{code: CodePINTries}
 	case c.Proved == h:
 		return pinVerdict{send: true}
+	case c.Unsure && tries == triesUnknown:
+		return pinVerdict{code: CodePINUnsure}
 	case c.Trying != h:
 		return pinVerdict{send: true, note: true}
 	case tries == triesUnknown || c.Tries == triesUnknown:
@@ -97,7 +99,7 @@ func (c CardMemory) try(pin string, tries int) CardMemory {
 
 // prove notes that the PIN was right.
 func (c CardMemory) prove(pin string) CardMemory {
-	c.Proved, c.Trying, c.Tries = c.hash(pin), "", 0
+	c.Proved, c.Trying, c.Tries, c.Unsure = c.hash(pin), "", 0, false
 	return c
 }
 
@@ -121,7 +123,7 @@ func (c CardMemory) refuse(h string) CardMemory {
 // forgive forgets what went wrong with PINs, and lets the next one go out
 // though only two tries are left: the operator says so.
 func (c CardMemory) forgive() CardMemory {
-	c.Trying, c.Tries, c.Refused, c.Allowed = "", 0, nil, true
+	c.Trying, c.Tries, c.Refused, c.Unsure, c.Allowed = "", 0, nil, false, true
 	return c
 }
 

@@ -95,6 +95,7 @@ type Memory struct {
 	Cards  map[string]CardMemory  // by CardKey
 	Modems map[string]ModemMemory // by IMEI; "" while it is not known
 	Flight bool                   // flight mode was asked for
+	Lost   bool                   // an earlier memory could not be read: a card that is not in Cards may have been tried
 }
 
 // clone copies the memory: what Save was given does not change any more.
@@ -106,6 +107,7 @@ func (mem Memory) clone() Memory {
 // CardMemory is what is known of a card.
 type CardMemory struct {
 	Salt      string
+	Unsure    bool     // a PIN may have been tried before the memory was lost
 	Trying    string   // hash of a PIN whose fate is unknown, noted before it was sent
 	Tries     int      // the card's counter when Trying was noted, -1: it could not be read
 	Refused   []string // hashes of PINs that the card refused: never sent again

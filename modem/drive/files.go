@@ -21,8 +21,8 @@ func (d *Driver) smsPath() string {
 }
 
 // loadMemory reads what outlived the last run. A file that cannot be read is
-// an error and an empty memory: a PIN that was tried is then tried once more,
-// which the machine's limit of three tries left makes harmless.
+// an error and an empty memory that knows it was lost: a PIN that may have been
+// tried goes out only where the card's counter shows that it cost nothing.
 func (d *Driver) loadMemory() (m modem.Memory, err error) {
 	b, err := store.ReadFile(d.memoryPath(), maxFile)
 	if errors.Is(err, store.ErrMissing) {
@@ -32,7 +32,7 @@ func (d *Driver) loadMemory() (m modem.Memory, err error) {
 		err = json.Unmarshal(b, &m)
 	}
 	if err != nil {
-		return modem.Memory{}, fmt.Errorf("memory of the modem: %w", err)
+		return modem.Memory{Lost: true}, fmt.Errorf("memory of the modem: %w", err)
 	}
 	return m, nil
 }

@@ -20,6 +20,7 @@ type plane struct {
 	data data.Plane
 	link Link
 	stop context.CancelFunc // of its dialling
+	over bool               // Stop was called, which is called once
 }
 
 // changed is what a plane says of itself; an old plane is not listened to.
@@ -157,6 +158,10 @@ func (d *Driver) stopData(ctx context.Context) {
 		d.beside(ctx, func() any { return modem.DataChanged{Cause: modem.DataAsked} })
 		return
 	}
+	if p.over {
+		return // its last word is on the way
+	}
+	p.over = true
 	p.stop()
 	d.work.Add(1)
 	go func() {

@@ -27,8 +27,6 @@ type closed struct {
 	modem.PortChanged
 }
 
-var errNotOpen = errors.New("the port is not open")
-
 func (d *Driver) openTTY(ctx context.Context, path string) (*tty.Port, error) {
 	c := tty.Config{Path: path, Log: d.cfg.Log}
 	if d.cfg.Dial != nil {
@@ -109,8 +107,8 @@ func wait(done <-chan struct{}) {
 // send gives a command to its port and brings the answer back.
 func (d *Driver) send(ctx context.Context, s modem.Send) {
 	p := d.ports[s.Port]
-	if p == nil || p.tty == nil {
-		d.beside(ctx, func() any { return modem.Replied{ID: s.ID, Reply: modem.Reply{Err: errNotOpen}} })
+	if p == nil || p.tty == nil { // any other error would be taken for an answer
+		d.beside(ctx, func() any { return modem.Replied{ID: s.ID, Reply: modem.Reply{Err: modem.ErrGone}} })
 		return
 	}
 	t := p.tty

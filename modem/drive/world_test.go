@@ -3,20 +3,17 @@ package drive
 import (
 	"context"
 	"errors"
-	"io"
-	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"luatnetd/modem"
-	"luatnetd/modem/data"
 	"luatnetd/modem/modemtest"
 	"luatnetd/modem/tty"
 )
@@ -24,26 +21,35 @@ import (
 // world is a driver and an emulated modem in virtual time, with net.Pipe for
 // the cable and the engine's part played by the test: leases, probes, bytes.
 type world struct {
-	t     *testing.T
-	emu   *modemtest.Modem
-	d     *Driver
-	cfg   Config
-	stop  context.CancelFunc
-	ended chan struct{}
+	t      *testing.T
+	emu    *modemtest.Modem
+	d      *Driver
+	driver atomic.Pointer[Driver] // d for see
+	cfg    Config
+	stop   context.CancelFunc
+	ended  chan struct{}
 
 	mu       sync.Mutex // guards what follows
 	out      Outside
-	bytes    uint64
 	pulled   []modem.Lever
 	told     []modem.Tell
 	releases int
-	noDHCP   bool               // no lease, whatever the modem does
-	call     *modemtest.PPPCall // that runs
-	callUp   chan struct{}      // closed when a call begins; replaced when it ends
+	host     engineModel // the engine's part
+	calls    callFacts
+	logged   sink // has its own lock
 	lines    []net.Conn
 	life     context.Context // of what outlives the driver
 	die      context.CancelFunc
 }
+
+// profilesOnce are the embedded profiles.
+var profilesOnce = sync.OnceValue(func() modem.Profiles {
+	p, err := modem.LoadProfiles("", nil)
+	if err != nil {
+		panic(err)
+	}
+	return p
+})
 
 // newWorld makes a personality and the driver for it; nothing runs yet.
 func newWorld(t *testing.T, id string, o modemtest.Options, set modem.Settings) *world {
@@ -57,12 +63,9 @@ func newWorld(t *testing.T, id string, o modemtest.Options, set modem.Settings) 
 	changed := func() { w.see() }
 	o.Vanished, o.Returned = changed, changed
 	o.Data = func(modemtest.DataState) { w.see() }
-	o.PPP, w.callUp = w.carry, make(chan struct{})
+	o.PPP = w.carry
 	w.emu = modemtest.New(p, o)
-	profiles, err := modem.LoadProfiles("", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	profiles := profilesOnce()
 	set.Uplink = "4g"
 	if set.USBMode == "" {
 		set.USBMode = "keep"
@@ -74,9 +77,9 @@ func newWorld(t *testing.T, id string, o modemtest.Options, set modem.Settings) 
 		set.SIM.PDPType, set.SIM.Roaming = "IP", true
 	}
 	w.cfg = Config{
-		Settings: set, Profiles: profiles, Seed: 1, Dir: t.TempDir(), RunDir: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		Dial: w.dial, Plane: w.plane, Pull: w.pull, Terminal: func(c tty.Conn) (*os.File, error) { return nil, nil },
-		Received: func(string) (uint64, bool) { w.mu.Lock(); defer w.mu.Unlock(); return w.bytes, true },
+		Settings: set, Profiles: profiles, Seed: 1, Dir: t.TempDir(), RunDir: t.TempDir(), Now: time.Now, Log: w.logged.logger(),
+		Dial: w.dial, Plane: w.plane, Pull: w.pull, Terminal: w.terminal,
+		Received: func(string) (uint64, bool) { return w.host.bytes.Load(), true },
 	}
 	w.out = Outside{Enabled: true, Path: modem.PathUnknown}
 	return w
@@ -85,6 +88,7 @@ func newWorld(t *testing.T, id string, o modemtest.Options, set modem.Settings) 
 // start runs a driver, as the daemon's start does.
 func (w *world) start() {
 	w.d = New(w.cfg)
+	w.driver.Store(w.d)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	w.stop, w.ended = cancel, ended
@@ -138,36 +142,14 @@ func (w *world) close() {
 // see shows the driver what the engine would see.
 func (w *world) see() {
 	dev, st := w.emu.Device(), w.emu.Data()
-	w.mu.Lock()
-	if w.d == nil {
-		w.mu.Unlock()
+	d := w.driver.Load()
+	if d == nil {
 		return
 	}
-	d := w.d
-	w.mu.Unlock()
-	link := d.Link() // not under our lock: the driver asks for received bytes under its own
+	link := d.Link() // before w.mu: the driver asks for Received with its own lock held
 	w.mu.Lock()
 	w.out.Device = dev
-	w.out.Lease = netip.Prefix{}
-	if link.Up && !w.noDHCP {
-		switch {
-		case link.External:
-			w.out.Lease = netip.PrefixFrom(link.Bearer.Addr4, 32)
-		case !st.Up:
-		case st.DHCP == modemtest.DHCPGood && st.Gateway.IsValid():
-			w.out.Lease = netip.PrefixFrom(st.Gateway.Next(), 24)
-		case link.Bearer.Addr4.IsValid():
-			w.out.Lease = netip.PrefixFrom(link.Bearer.Addr4, 32)
-		}
-	}
-	if w.out.Lease.IsValid() && (st.Forwards || link.External) {
-		w.bytes += 1000
-		w.out.Path = modem.PathAlive
-	} else if w.out.Lease.IsValid() {
-		w.out.Path = modem.PathDead
-	} else {
-		w.out.Path = modem.PathUnknown
-	}
+	w.out.Lease, w.out.Path = w.host.see(time.Now(), link, st, w.carriesLocked(link, st))
 	out := w.out
 	w.mu.Unlock()
 	d.Show(out)
@@ -180,6 +162,7 @@ func (w *world) heard(ev Event) {
 	}
 	if ev.Release != nil {
 		w.releases++
+		w.host.release()
 	}
 	w.mu.Unlock()
 	w.see()
@@ -199,19 +182,30 @@ func (w *world) dial(ctx context.Context, path string) (tty.Conn, error) {
 		w.mu.Lock()
 		w.lines = append(w.lines, ours)
 		w.mu.Unlock()
+		ctx, end := context.WithCancel(w.life)
 		go func() {
-			err := w.emu.Serve(w.life, p.Interface, theirs)
-			for errors.Is(err, modemtest.ErrBusy) { // the line that was closed is not down yet
+			err := w.emu.Serve(ctx, p.Interface, theirs)
+			for errors.Is(err, modemtest.ErrBusy) && ctx.Err() == nil { // the line that was closed is not down yet
 				time.Sleep(10 * time.Millisecond)
-				err = w.emu.Serve(w.life, p.Interface, theirs)
+				err = w.emu.Serve(ctx, p.Interface, theirs)
 			}
-			if err != nil {
-				_ = theirs.Close()
-			}
+			_ = theirs.Close()
 		}()
-		return ours, nil
+		return hostEnd{ours, end}, nil
 	}
 	return nil, os.ErrNotExist
+}
+
+// hostEnd is the host's end of a line: DTR falls when it is closed, also for a
+// modem that does not read.
+type hostEnd struct {
+	net.Conn
+	end context.CancelFunc
+}
+
+func (h hostEnd) Close() error {
+	h.end()
+	return h.Conn.Close()
 }
 
 func (w *world) pull(_ context.Context, l modem.Lever, _ *modem.Device) error {
@@ -229,105 +223,6 @@ func (w *world) pull(_ context.Context, l modem.Lever, _ *modem.Device) error {
 		time.Sleep(5 * time.Second)
 		w.emu.Power(true)
 	}
-	return nil
-}
-
-// plane is the real netdev plane, or a PPP, QMI or MBIM session that is up
-// while the modem's bearer is.
-func (w *world) plane(plan modem.DataPlan) (data.Plane, error) {
-	if plan.Kind == modem.DataNetdev {
-		return data.New(plan, data.Env{Dir: w.cfg.Dir, Name: "4g", Link: func(string, bool) error { return nil }})
-	}
-	return &session{w: w, plan: plan, changes: make(chan modem.DataChanged, 4), end: make(chan struct{})}, nil
-}
-
-// session plays pppd, uqmi and umbim.
-type session struct {
-	w       *world
-	plan    modem.DataPlan
-	changes chan modem.DataChanged
-	once    sync.Once
-	end     chan struct{}
-}
-
-func (s *session) Changes() <-chan modem.DataChanged { return s.changes }
-func (s *session) Adopt(context.Context) bool        { return false }
-
-// carry is the peer of a PPP call: it reads until the call is over.
-func (w *world) carry(c modemtest.PPPCall) {
-	w.mu.Lock()
-	w.call = &c
-	close(w.callUp)
-	w.mu.Unlock()
-	_, _ = io.Copy(io.Discard, c.RW)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.call, w.callUp = nil, make(chan struct{})
-}
-
-func (w *world) callNow() (*modemtest.PPPCall, <-chan struct{}) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.call, w.callUp
-}
-
-func (s *session) Start(ctx context.Context, _ *os.File) error {
-	if s.plan.Kind != modem.DataPPP {
-		s.w.emu.Bind(true)
-		s.changes <- modem.DataChanged{Up: true, Netdev: s.plan.Netdev, Bearer: modem.Bearer{Addr4: s.w.emu.Data().Addr4}}
-		go s.watch(func() bool { return s.w.emu.Data().Up })
-		return nil
-	}
-	_, up := s.w.callNow()
-	select {
-	case <-up:
-	case <-time.After(30 * time.Second):
-		return errors.New("nobody speaks PPP")
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	c, _ := s.w.callNow()
-	if c == nil || c.Fault != "" {
-		cause := modem.DataNegotiat
-		if c != nil && c.Fault == "ppp-auth" {
-			cause = modem.DataAuth
-		}
-		s.over(cause)
-		return nil
-	}
-	s.changes <- modem.DataChanged{Up: true, Netdev: "ppp0", Bearer: modem.Bearer{Addr4: c.Data.Addr4}}
-	go s.watch(func() bool { c, _ := s.w.callNow(); return c != nil })
-	return nil
-}
-
-func (s *session) watch(up func() bool) {
-	for up() {
-		select {
-		case <-time.After(time.Second):
-		case <-s.end:
-			s.over(modem.DataAsked)
-			return
-		case <-s.w.life.Done():
-			return
-		}
-	}
-	s.over(modem.DataPeer)
-}
-
-func (s *session) over(cause modem.DataCause) {
-	s.once.Do(func() {
-		s.changes <- modem.DataChanged{Netdev: "ppp0", Cause: cause}
-		close(s.changes)
-	})
-}
-
-func (s *session) Stop(context.Context) error {
-	select {
-	case <-s.end:
-	default:
-		close(s.end)
-	}
-	s.over(modem.DataAsked)
 	return nil
 }
 
