@@ -269,8 +269,13 @@ func operatorRows() []row {
 		}},
 		{"OBS-03", "ctl status names the insecure connection, ctl ports the gap, ctl servers the clients", func(s *stage) error {
 			for _, q := range []struct{ args, want string }{{"status", "connection-insecure"}, {"ports", "nobody listened for"}, {"servers", "192.168.5.1:50003"}} {
-				if out, code, err := s.Ctl(q.args); err != nil || code != 0 || !strings.Contains(out, q.want) {
-					return fmt.Errorf("ctl %s: exit %d, %w, no %q in %s", q.args, code, err, q.want, out)
+				if err := lab.Poll(5*time.Second, func() error { // a serial port is open again a moment after the start
+					if out, code, err := s.Ctl(q.args); err != nil || code != 0 || !strings.Contains(out, q.want) {
+						return fmt.Errorf("ctl %s: exit %d, %v, no %q in %s", q.args, code, err, q.want, out)
+					}
+					return nil
+				}); err != nil {
+					return err
 				}
 			}
 			return nil
