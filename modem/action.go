@@ -85,11 +85,15 @@ const (
 	LeverPower  Lever = "power"      // pwrpin: off for 5 s, on
 )
 
+// TellKind is what a program that follows the events matches; docs/api.md has
+// them all.
+type TellKind string
+
 // Tell is an event for the journal and for "ctl events".
 type Tell struct {
-	Kind string // "SIM_IND", "CELL_INFO_UPDATE", "modem", "sms", …
-	Text string // a sentence
-	Bad  bool   // a warning
+	Kind TellKind // "SIM_IND", "CELL_INFO_UPDATE", "modem", "sms"
+	Text string   // a sentence
+	Bad  bool     // a warning
 	Attr map[string]string
 }
 

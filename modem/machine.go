@@ -281,7 +281,7 @@ func (m *Machine) pull(l Lever, then func(error)) {
 }
 
 // tell writes an event.
-func (m *Machine) tell(kind, text string, bad bool, attr ...string) {
+func (m *Machine) tell(kind TellKind, text string, bad bool, attr ...string) {
 	t := Tell{Kind: kind, Text: text, Bad: bad}
 	for i := 0; i+1 < len(attr); i += 2 {
 		if t.Attr == nil {

@@ -62,7 +62,7 @@ func (m *Machine) writeContext(defined []Context) {
 			m.giveUp(CodePDPRefused, "the modem refuses the APN: "+r.Err.Error())
 		default:
 			f.context = true
-			m.attachAnew()
+			m.authenticate(m.attachAnew) // a module that dials by itself gets its credentials nowhere else
 		}
 	})
 }

@@ -219,7 +219,7 @@ func (m *Machine) askOther(then func()) {
 	if m.profile.Temperature != "" {
 		others = append(others, m.profile.Temperature)
 	}
-	others = append(others, "+CBC", "+CCLK?")
+	others = append(others, "+CBC", "+CCLK?", "+COPS=3,0", "+COPS?", "+COPS=3,2") // the last three: the operator's name
 	text := others[p.turn%len(others)]
 	p.turn++
 	m.poke(text, func(lines []string) { m.otherRead(text, lines); then() }, then)
@@ -238,7 +238,7 @@ func (m *Machine) otherRead(text string, lines []string) {
 	switch text {
 	case "+COPS?":
 		if op, ok := ParseCOPS(lines); ok {
-			m.net.operator = op
+			m.net.operator = m.net.operator.with(op)
 		}
 	case "+CBC":
 		if mv, ok := ParseCBC(lines); ok {

@@ -132,7 +132,7 @@ func (m *Machine) setSIM(state string) {
 		return
 	}
 	f.state, f.since = state, m.now
-	m.tell("SIM_IND", "the SIM card: "+simText(state), state == SIMAbsent || state == SIMFailed, "state", simIndication(state))
+	m.tell("SIM_IND", "the SIM card: "+simText(state), state == SIMAbsent || state == SIMFailed, "status", simIndication(state))
 }
 
 func simText(state string) string {

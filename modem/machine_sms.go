@@ -110,6 +110,7 @@ func (m *Machine) keepSMS(j Joined) {
 		c.Delivered = append(slices.Clone(c.Delivered), key)
 		c.Delivered = c.Delivered[max(0, len(c.Delivered)-keysKept):]
 		m.putCard(card, c)
+		m.tell("sms", "a short message has come in", false, "key", key) // what it says and who sent it is in the store only
 		m.save(func(error) {
 			if m.epoch == epoch {
 				m.smsKept(j)

@@ -401,3 +401,24 @@ func TestErrorsAreTyped(t *testing.T) {
 		t.Error("CME")
 	}
 }
+
+// The number and the name of a network come in different answers.
+func TestOperatorKeepsNumberAndName(t *testing.T) {
+	answer := func(text string) Operator {
+		op, ok := ParseCOPS([]string{"+COPS: 0," + text})
+		if !ok {
+			t.Fatalf("%q is not read", text)
+		}
+		return op
+	}
+	op := Operator{}.with(answer(`2,"46000",7`)).with(answer(`0,"CHINA MOBILE",7`))
+	if op.PLMN != "46000" || op.Name != "CHINA MOBILE" {
+		t.Errorf("after number and name: %+v", op)
+	}
+	if op = op.with(answer(`2,"46000",7`)); op.Name != "CHINA MOBILE" {
+		t.Errorf("after the same number: %+v, want the name kept", op)
+	}
+	if op = op.with(answer(`2,"46001",7`)); op.Name != "" || op.PLMN != "46001" {
+		t.Errorf("after another number: %+v, want no name", op)
+	}
+}

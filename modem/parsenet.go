@@ -72,6 +72,18 @@ func ParseCOPS(lines []string) (Operator, bool) {
 
 func isPLMN(s string) bool { return (len(s) == 5 || len(s) == 6) && digits(s, 5, 6) == s }
 
+// with is the operator after another answer: a modem says either the number or
+// the name. A name stays while the number does.
+func (op Operator) with(next Operator) Operator {
+	switch {
+	case next.PLMN == "" && next.Name != "":
+		next.PLMN = op.PLMN
+	case next.PLMN != "" && next.PLMN == op.PLMN && next.Name == "":
+		next.Name = op.Name
+	}
+	return next
+}
+
 // Found is one network of a scan.
 type Found struct {
 	Stat        int // 0 unknown, 1 available, 2 current, 3 forbidden

@@ -25,12 +25,14 @@ type vocabulary struct {
 
 // gatewayWords are those of the gateway's demo.
 func gatewayWords() vocabulary {
-	return vocabulary{verbs: common("ctl explain, ctl use wan2, ctl leases"), uplinks: uplinks}
+	return vocabulary{uplinks: uplinks, verbs: append([]verb{
+		{"modem", "TEXT", "do it to the 4G modem: fault searching, clear, sms +8613800138000 hello, help"},
+	}, common("ctl explain, ctl use wan2, ctl leases, ctl modem")...)}
 }
 
 // clientWords are those of the demo of long connections.
 func clientWords(servers []string) vocabulary {
-	return vocabulary{uplinks: uplinks, servers: servers, verbs: append([]verb{
+	return vocabulary{uplinks: uplinks[:cables], servers: servers, verbs: append([]verb{
 		{"type", "TEXT", "the device at the serial port says it"},
 		{"say", "SERVER TEXT", "a server says it: " + strings.Join(servers, ", ")},
 		{"kill", "SERVER", "end a server and its sessions"},

@@ -13,11 +13,18 @@ import (
 
 	"luatnetd/internal/lab"
 	"luatnetd/internal/status"
+	"luatnetd/modem/modemtest"
 )
 
 // uplinks are the names of the uplinks in the configuration, in the order of
-// the providers that they lead to.
-var uplinks = []string{"wan", "wan2"}
+// the providers that they lead to. Long connections are shown with the first
+// two, the cables.
+var uplinks = []string{"wan", "wan2", mobile}
+
+const (
+	cables = 2
+	mobile = "4g" // by the emulated modem
+)
 
 // configText is the gateway's configuration. The checks are quick, so that the
 // story is short; everything else is as a user would write it.
@@ -41,6 +48,20 @@ name = "wan2"
 adapter = "LWIP_USER1"
 device = "wan2"
 address = "dhcp"
+[uplink.check]
+interval = "1s"
+timeout = "500ms"
+fail_after = 3
+recover_after = 2
+hold_down = "1s"
+
+[[uplink]]
+name = "4g"
+adapter = "LWIP_GP"          # a 4G modem: this is all that one on USB needs
+device = "wan3"              # its network device, and
+metered = false              # checked as often as a cable: the story is short
+[uplink.modem]
+port = "PORT"                # its AT port: the emulated one is on a terminal, not on USB
 [uplink.check]
 interval = "1s"
 timeout = "500ms"
@@ -73,8 +94,9 @@ type demo struct {
 	stop context.CancelFunc
 	peer sync.WaitGroup // the DHCP peers and what follows the daemon
 
-	client *client       // in the LAN
-	meter  *lab.UDPMeter // running in the client between a step's do and its check
+	modem  *modemtest.Attached // nil in the story of long connections
+	client *client             // in the LAN
+	meter  *lab.UDPMeter       // running in the client between a step's do and its check
 	opens  *lab.ConnMeter
 	began  time.Time // of what the step measures
 
@@ -101,19 +123,23 @@ func build(opt options, say *narrator) (*demo, error) {
 		d.close()
 		return nil, err
 	}
-	say.line("lab", "two providers, a web server, a gateway and a LAN client are built, in namespaces of their own")
+	say.line("lab", "%s providers, a web server, a gateway and a LAN client are built, in namespaces of their own", map[int]string{2: "two", 3: "three"}[len(d.ISPs)])
 	say.line("lab", "the gateway's configuration is %s", d.Config)
 	return d, nil
 }
 
 func (d *demo) build(opt options) (err error) {
-	if d.Box, err = lab.NewBox(d.dir, opt.binary, len(uplinks)); err != nil {
+	ways := len(uplinks)
+	if opt.client {
+		ways = cables
+	}
+	if d.Box, err = lab.NewBox(d.dir, opt.binary, ways); err != nil {
 		return err
 	}
 	if opt.client {
 		err = d.buildClient()
 	} else {
-		err = d.Write(configText)
+		err = d.buildModem()
 	}
 	if err != nil {
 		return err
@@ -167,6 +193,9 @@ func (d *demo) close() {
 	}
 	if d.Box != nil {
 		d.Close()
+	}
+	if d.modem != nil { // after the daemon, which would miss it
+		_ = d.modem.Close()
 	}
 	d.peer.Wait()
 	if d.log != nil {

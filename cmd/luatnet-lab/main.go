@@ -1,10 +1,12 @@
 // Command luatnet-lab shows luatnetd at work: it builds a virtual internet of
 // two providers, a gateway and a LAN client in network namespaces of its own,
 // starts the real daemon as the gateway, tells in plain words what happens
-// while cables are pulled, and measures it at the client. "luatnet-lab client"
-// puts a serial device and five servers around it instead, and measures long
-// connections at the servers. It needs neither root nor any other program, and
-// touches nothing outside of its namespaces.
+// while cables are pulled, and measures it at the client. A third way out is an
+// emulated 4G modem. "luatnet-lab client" puts a serial device and five servers
+// around it instead, and measures long connections at the servers. It needs
+// neither root nor any other program, and touches nothing outside of its
+// namespaces. "luatnet-lab modem" is the emulated modem alone, on terminals, for
+// whatever program wants to speak to one.
 package main
 
 import (
@@ -41,6 +43,9 @@ type options struct {
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
+	if len(args) > 0 && args[0] == "modem" {
+		return serveModem(args[1:])
+	}
 	opt, err := parseFlags(args, os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -106,6 +111,7 @@ const usage = `luatnet-lab shows luatnetd at work in a virtual internet; it touc
 
   luatnet-lab [flags]          the gateway: cables are pulled, a LAN client measures
   luatnet-lab client [flags]   long connections: a serial port, five servers
+  luatnet-lab modem [flags]    an emulated 4G modem on terminals of this machine
 
 `
 

@@ -81,6 +81,10 @@ func (d *demo) obey(c command) error {
 		return d.ctl("status")
 	case "ctl":
 		return d.ctl(c.args...)
+	case "modem":
+		answer, err := d.modem.Control(c.text)
+		d.say.text(answer)
+		return err
 	case "type":
 		return d.uart.say(c.text)
 	case "say":

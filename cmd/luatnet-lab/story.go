@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -21,6 +22,7 @@ var story = []step{
 		name: "the gateway is switched on",
 		do: func(ctx context.Context, d *demo) error {
 			d.began = time.Now()
+			d.modem.Power(true)
 			return d.power(ctx)
 		},
 		check: func(_ context.Context, d *demo) (string, error) {
@@ -80,6 +82,44 @@ var story = []step{
 			return d.harm(ctx, func() error { return d.isp("wan").Blackhole(false) })
 		},
 		check: func(ctx context.Context, d *demo) (string, error) { return d.failedBack(ctx, "wan") },
+	},
+	{
+		name:  "the 4G modem, switched on with the gateway, stands by",
+		do:    nothing,
+		check: func(ctx context.Context, d *demo) (string, error) { return d.modemReady(ctx) },
+	},
+	{
+		name: "both cables are pulled",
+		do: func(ctx context.Context, d *demo) error {
+			return d.harm(ctx, func() error { return errors.Join(d.isp("wan").Cut(), d.isp("wan2").Cut()) })
+		},
+		check: func(ctx context.Context, d *demo) (string, error) { return d.switchedTo(ctx, mobile, cableGap) },
+	},
+	{
+		name: "both cables are plugged in again",
+		do: func(ctx context.Context, d *demo) error {
+			return d.harm(ctx, func() error { return errors.Join(d.isp("wan").Restore(), d.isp("wan2").Restore()) })
+		},
+		check: func(ctx context.Context, d *demo) (string, error) { return d.failedBack(ctx, "wan") },
+	},
+	{
+		name: "the SIM card is pulled while wan carries the traffic",
+		do: func(ctx context.Context, d *demo) error {
+			return d.harm(ctx, func() error { return d.modem.Fault("sim-removed") })
+		},
+		check: func(ctx context.Context, d *demo) (string, error) { return d.cardMissed(ctx) },
+	},
+	{
+		name: "the SIM card is put back",
+		do: func(_ context.Context, d *demo) error {
+			d.began = time.Now()
+			d.modem.Clear("sim-removed")
+			return nil
+		},
+		check: func(ctx context.Context, d *demo) (string, error) {
+			err := d.ready(ctx, 20*time.Second, mobile)
+			return fmt.Sprintf("the modem stands by again after %s", words(time.Since(d.began))), err
+		},
 	},
 	{
 		name: "the daemon is killed with -9",

@@ -23,20 +23,21 @@ func TestCodesAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	codes := append(constantsOf(list, "HealthCode"), queueCodes(list)...)
+	codes := append(constantsOf(list, "internal/status.HealthCode"), queueCodes(list)...)
 	codes = append(codes, modemCodes(list)...)
 	for _, s := range config.Scopes() {
 		codes = append(codes, s.Scope.Code())
 	}
 	same(t, "health code", codes, firstColumn(string(doc), "## Health codes"))
-	same(t, "event kind", constantsOf(list, "EventKind"), firstColumn(string(doc), "## Events"))
+	kinds := append(constantsOf(list, "internal/status.EventKind"), constantsOf(list, "modem.TellKind")...)
+	same(t, "event kind", kinds, firstColumn(string(doc), "## Events"))
 }
 
-// constantsOf lists the values of a type of internal/status that the sources write.
+// constantsOf lists the values of a type that the sources write.
 func constantsOf(list []*packages.Package, name string) (values []string) {
 	for _, p := range list {
 		for _, tv := range p.TypesInfo.Types {
-			if tv.Value != nil && types.TypeString(tv.Type, nil) == module+"internal/status."+name {
+			if tv.Value != nil && types.TypeString(tv.Type, nil) == module+name {
 				values = append(values, constant.StringVal(tv.Value))
 			}
 		}

@@ -30,8 +30,8 @@ type Attached struct {
 // closes it.
 func Attach(isp *lab.ISP, id string, o Options) (*Attached, error) {
 	p, ok := ByID(id)
-	if !ok {
-		return nil, fmt.Errorf("no emulated module %q", id)
+	if !ok || !p.AT() {
+		return nil, fmt.Errorf("no emulated module %q with an AT port", id)
 	}
 	line, path, err := lab.Pty()
 	if err != nil {
@@ -40,7 +40,7 @@ func Attach(isp *lab.ISP, id string, o Options) (*Attached, error) {
 	m := &Attached{Port: path, isp: isp, line: line}
 	o.Data = func(s DataState) { _ = m.link(s) }
 	m.Modem = New(p, o)
-	port := p.Compositions[0].Ports[0].Interface
+	port := p.firstAT()
 	ctx, stop := context.WithCancel(context.Background())
 	m.stop = stop
 	m.done.Go(func() {
@@ -53,6 +53,16 @@ func Attach(isp *lab.ISP, id string, o Options) (*Attached, error) {
 		}
 	})
 	return m, m.link(m.Data())
+}
+
+// firstAT is the first port that speaks AT: some families begin with DIAG.
+func (p Personality) firstAT() int {
+	for _, s := range p.Compositions[0].Ports {
+		if s.Kind == KindAT {
+			return s.Interface
+		}
+	}
+	return 0
 }
 
 // link makes the netdev as the module's data plane is.

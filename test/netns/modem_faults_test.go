@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +24,18 @@ func (b *box) modemIs(limit time.Duration, state modem.State, code modem.Code) {
 		}
 		return nil
 	})
+}
+
+// cardSaid wants a SIM_IND with that status of LuatOS, GP-04.
+func (b *box) cardSaid(status string) {
+	b.t.Helper()
+	var said []string
+	for _, e := range b.kinds("SIM_IND") {
+		said = append(said, e.Attrs["status"])
+	}
+	if !slices.Contains(said, status) {
+		b.t.Errorf("SIM_IND said %q, want %s", said, status)
+	}
 }
 
 // The daemon is killed and started again under traffic: the session lives on,
@@ -61,12 +74,16 @@ func TestGPCardPulled(t *testing.T) {
 	b.ok(err)
 	b.ok(m.Fault("sim-removed"))
 	b.modemIs(60*time.Second, modem.SIMWait, modem.CodeSIMMissing)
-	if !b.healthy("sim-missing") {
-		t.Error("no health code sim-missing in the status")
-	}
+	b.eventually(10*time.Second, "the health code sim-missing is in the status", func() error {
+		if !b.healthy("sim-missing") {
+			return fmt.Errorf("%v", b.status().Health)
+		}
+		return nil
+	})
 	if r := s.Stop(time.Second); r.Lost > 0 {
 		t.Errorf("%d datagrams of the other uplink lost", r.Lost)
 	}
+	b.cardSaid("NORDY")
 	m.Clear("sim-removed")
 	b.modemIs(90*time.Second, modem.Connected, "")
 }
@@ -92,6 +109,7 @@ func TestGPPIN(t *testing.T) {
 	if got := m.Card().PINTries; got != 2 {
 		t.Errorf("%d tries left, want 2", got)
 	}
+	b.cardSaid("SIM_PIN")
 	b.write(with("1234"))
 	b.reload()
 	b.modemIs(60*time.Second, modem.Failed, modem.CodePINTries) // two are left, and a person may be mistaken again

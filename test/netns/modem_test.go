@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"luatnetd/internal/lab"
 	"luatnetd/internal/status"
 	"luatnetd/modem/modemtest"
 )
@@ -37,14 +38,22 @@ enabled = false
 // modemBox is a gateway with an emulated module as its second way out.
 func modemBox(t *testing.T, o modemtest.Options) (*box, *modemtest.Attached) {
 	t.Helper()
+	return modemBoxOf(t, "air780-at", modemConfig, o)
+}
+
+// modemBoxOf is the same with a module of that family; config has a %s for
+// the path of its port.
+func modemBoxOf(t *testing.T, family, config string, o modemtest.Options) (*box, *modemtest.Attached) {
+	t.Helper()
+	lab.Run(t, func(*testing.T) {}) // skips where there are no namespaces
 	b := newBox(t, 2)
 	for _, isp := range b.ISPs {
 		b.dnsmasq(isp, "1h")
 	}
-	m, err := modemtest.Attach(b.ISPs[1], "air780-at", o)
+	m, err := modemtest.Attach(b.ISPs[1], family, o)
 	b.ok(err)
 	t.Cleanup(func() { _ = m.Close() })
-	b.write(fmt.Sprintf(modemConfig, m.Port))
+	b.write(fmt.Sprintf(config, m.Port))
 	b.staticClient()
 	return b, m
 }
