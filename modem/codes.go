@@ -47,7 +47,7 @@ var sentences = map[Code]string{
 	CodePINNeeded:    "the SIM card asks for a PIN and none that fits is configured",
 	CodePINWrong:     "the SIM card refused the configured PIN: it is not sent again until the configuration has another",
 	CodePINUnsure:    "it is not known whether the card refused the configured PIN: it is not sent again unless \"ctl modem sim unlock\" says so",
-	CodePINTries:     "fewer than 3 tries for the PIN are left: it is not sent, unlock the card in a telephone",
+	CodePINTries:     "fewer than 3 tries for the PIN are left: it is not sent. \"ctl modem sim unlock\" sends it with two left, else unlock the card in a telephone",
 	CodePUK:          "the SIM card asks for its PUK: unlock it in a telephone",
 	CodeSIMLocked:    "the modem is locked to another card or network",
 	CodeSIMFailed:    "the SIM card does not work",

@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-func atTime(d time.Duration) time.Time { return time.Unix(0, 0).UTC().Add(d) }
+func boot(d time.Duration) time.Time { return time.Unix(0, 0).UTC().Add(d) }
 
 // climbs lists the rungs of a trouble that nothing helps against, with their times.
 func climbs(trouble Trouble, n int, can func(Rung) bool) (rungs []Rung, times []time.Duration) {
-	l := loadLadder(nil, atTime(0))
+	l := loadLadder(nil, boot(0))
 	l.Dark = trouble == TroubleSearch
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range n {
-		r, due, ok := l.due(trouble, atTime(time.Minute), can, rng)
+		r, due, ok := l.due(trouble, boot(time.Minute), can, rng)
 		if !ok {
 			return rungs, times
 		}
 		l.climbed(trouble, r, due)
-		rungs, times = append(rungs, r), append(times, due.Sub(atTime(time.Minute)))
+		rungs, times = append(rungs, r), append(times, due.Sub(boot(time.Minute)))
 	}
 	return rungs, times
 }
@@ -91,8 +91,8 @@ func TestIntervals(t *testing.T) {
 	can := func(Rung) bool { return true }
 	troubles := []Trouble{TroublePath, TroubleSearch, TroubleDenied, TroublePort, TroubleGone, TroubleAddress, TroubleSIM}
 	for range 200 {
-		l := loadLadder(nil, atTime(0))
-		now := atTime(0)
+		l := loadLadder(nil, boot(0))
+		now := boot(0)
 		var last [rungCount]time.Time
 		dark := false
 		for range 60 {
@@ -125,19 +125,19 @@ func TestIntervals(t *testing.T) {
 
 // After a reboot boot time begins anew: what lies in the future counts as done now.
 func TestLadderOverReboot(t *testing.T) {
-	l := loadLadder(nil, atTime(0))
-	l.climbed(TroubleSearch, RungSoftReset, atTime(5*time.Hour))
-	l = loadLadder(l.Saved(), atTime(time.Minute))
+	l := loadLadder(nil, boot(0))
+	l.climbed(TroubleSearch, RungSoftReset, boot(5*time.Hour))
+	l = loadLadder(l.Saved(), boot(time.Minute))
 	soft := func(r Rung) bool { return r == RungSoftReset }
-	if _, due, _ := l.due(TroublePath, atTime(time.Minute), soft, rand.New(rand.NewPCG(1, 1))); due.Before(atTime(16 * time.Minute)) {
+	if _, due, _ := l.due(TroublePath, boot(time.Minute), soft, rand.New(rand.NewPCG(1, 1))); due.Before(boot(16 * time.Minute)) {
 		t.Errorf("due at %v: the interval does not count from the restart", due)
 	}
 	if l.At[TroubleSearch] != 1 {
 		t.Errorf("the position is lost: %v", l.At)
 	}
 	for _, junk := range []string{"", "{", `{"Last":[-5,99999999999999999],"Rung":77,"At":{"path dead":-4},"Ended":-1}`} {
-		l := loadLadder([]byte(junk), atTime(time.Minute))
-		if r, _, ok := l.due(TroublePath, atTime(time.Minute), func(Rung) bool { return true }, rand.New(rand.NewPCG(1, 1))); !ok || r != RungConfirm {
+		l := loadLadder([]byte(junk), boot(time.Minute))
+		if r, _, ok := l.due(TroublePath, boot(time.Minute), func(Rung) bool { return true }, rand.New(rand.NewPCG(1, 1))); !ok || r != RungConfirm {
 			t.Errorf("%q: %v", junk, r)
 		}
 	}
@@ -145,22 +145,22 @@ func TestLadderOverReboot(t *testing.T) {
 
 // Only ten stable minutes make the ladder begin anew.
 func TestCalm(t *testing.T) {
-	l := loadLadder(nil, atTime(0))
-	l.climbed(TroublePath, RungRenew, atTime(0))
-	if helped, _ := l.calm(atTime(time.Second)); helped != "renew lease" || l.Helped != "renew lease" {
+	l := loadLadder(nil, boot(0))
+	l.climbed(TroublePath, RungRenew, boot(0))
+	if helped, _ := l.calm(boot(time.Second)); helped != "renew lease" || l.Helped != "renew lease" {
 		t.Error("what helped is not told")
 	}
-	if helped, _ := l.calm(atTime(2 * time.Second)); helped != "" {
+	if helped, _ := l.calm(boot(2 * time.Second)); helped != "" {
 		t.Error("it is told twice")
 	}
-	if _, anew := l.calm(atTime(9 * time.Minute)); anew {
+	if _, anew := l.calm(boot(9 * time.Minute)); anew {
 		t.Error("after nine minutes")
 	}
 	l.trouble()
-	if _, anew := l.calm(atTime(11 * time.Minute)); anew {
+	if _, anew := l.calm(boot(11 * time.Minute)); anew {
 		t.Error("it was not stable")
 	}
-	if _, anew := l.calm(atTime(22 * time.Minute)); !anew || l.progress() != 0 {
+	if _, anew := l.calm(boot(22 * time.Minute)); !anew || l.progress() != 0 {
 		t.Error("not after ten minutes")
 	}
 }

@@ -31,7 +31,7 @@ type Machine struct {
 	out     []Action
 	id      uint64
 	pending []pending
-	queue   []Request // of operators, that wait for their turn
+	queue   []queued // requests of operators, that wait for their turn
 
 	device  Device
 	devices deviceFacts
@@ -117,6 +117,9 @@ func (m *Machine) Next() time.Time {
 	for _, p := range m.pending {
 		next = sooner(next, p.until)
 	}
+	for _, q := range m.queue {
+		next = sooner(next, q.until)
+	}
 	if !m.busy() {
 		next = sooner(next, m.want.wake)
 	}
@@ -144,7 +147,7 @@ func (m *Machine) take(e Event) {
 	case DataChanged:
 		m.dataChanged(e)
 	case Asked:
-		m.queue = append(m.queue, e.Request)
+		m.enqueue(e.Request)
 	}
 }
 

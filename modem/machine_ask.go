@@ -2,6 +2,7 @@ package modem
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,8 +16,22 @@ var (
 	errNoLever  = errors.New("this modem cannot be reset that way")
 	errUnknown  = errors.New("unknown request")
 	errDialling = errors.New("a dial command would take the port away: the data call is ours")
-	errSpare    = errors.New("the request waited too long for the modem")
+	errLate     = errors.New("the request waited too long for the modem")
 )
+
+// queued is a request that waits for its turn.
+type queued struct {
+	Request
+	until time.Time
+}
+
+// enqueue has a request wait for its turn.
+func (m *Machine) enqueue(r Request) {
+	if r.Timeout <= 0 {
+		r.Timeout = askTimeout
+	}
+	m.queue = append(m.queue, queued{r, m.now.Add(r.Timeout)})
+}
 
 // refuseQueue answers every request that waits.
 func (m *Machine) refuseQueue(err error) {
@@ -38,15 +53,19 @@ func offline(k RequestKind) bool {
 
 // ask begins the operators' requests, one at a time, when nothing else is under way.
 func (m *Machine) ask() {
+	m.queue = slices.DeleteFunc(m.queue, func(q queued) bool {
+		late := !m.now.Before(q.until)
+		if late {
+			m.do(Answer{ID: q.ID, Err: errLate})
+		}
+		return late
+	})
 	for len(m.queue) > 0 && !m.busy() {
-		r := m.queue[0]
+		r := m.queue[0].Request
 		m.queue = m.queue[1:]
 		if m.ports.main == "" && !offline(r.Kind) {
 			m.do(Answer{ID: r.ID, Err: errNoPort})
 			continue
-		}
-		if r.Timeout <= 0 {
-			r.Timeout = askTimeout
 		}
 		m.serve(r)
 	}

@@ -72,6 +72,9 @@ func (m *Machine) searching() bool {
 		}
 		return m.suffer(Denied, CodeDenied, regText(f.reg), t)
 	}
+	if m.now.Sub(m.sim.asked) >= simLocked {
+		m.polls.simURC = true // a card that is pulled is not told by every modem
+	}
 	code := CodeSearching
 	if m.now.Sub(f.since) >= noSignalFor {
 		code = CodeNoSignal

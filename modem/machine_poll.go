@@ -63,7 +63,8 @@ func (m *Machine) pollCard() bool {
 	}
 	m.polls.simURC = false
 	m.text("+CPIN?", func(r Reply) {
-		if s := cardWord(r); !silent(r.Err) && s != SIMReady {
+		m.sim.asked = m.now
+		if s := cardWord(r); !silent(r.Err) && s != SIMReady && s != SIMPIN2 && s != SIMPUK2 {
 			m.setSIM(s)
 			m.cardGone()
 		}

@@ -246,6 +246,9 @@ func (m *Machine) answered(p pending, r Reply) {
 		m.portFailed(p.port, r.Err)
 	case !silent(r.Err):
 		m.ports.strikes = 0
+		if n := cme(r.Err); n == 10 || n == 13 || n == 14 {
+			m.polls.simURC = true
+		}
 	}
 }
 

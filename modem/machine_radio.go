@@ -81,7 +81,7 @@ func (m *Machine) stageRadio() bool {
 	}
 	f := &m.radio
 	if !f.known {
-		m.want.state = RadioOff
+		m.want.state = Searching
 		m.text("+CFUN?", func(r Reply) {
 			if silent(r.Err) {
 				return
@@ -143,7 +143,7 @@ func (m *Machine) stageSelection() bool {
 	if f.selected || m.ports.main == "" {
 		return true
 	}
-	m.want.state = RadioOff
+	m.want.state = Searching
 	f.selected = true
 	chosen := m.selection()
 	if mem := m.modemMemory(); len(chosen) > 0 && mem.Selected != m.selectionMark() {

@@ -247,9 +247,11 @@ func (m *Machine) unlock() {
 	}
 	m.setCard(card.try(pin, m.sim.tries))
 	m.save(func(err error) {
-		if err == nil {
-			m.enter(pin)
+		if err != nil {
+			m.setCard(card) // what is not on disk does not count as noted
+			return
 		}
+		m.enter(pin)
 	})
 }
 

@@ -135,6 +135,7 @@ func TestParseRegistration(t *testing.T) {
 		{`+CEREG: 2,1,"3193","08F381C5",7`, Registration{"+CEREG", RegHome, "3193", "08F381C5", 7, 0, 0, true}}, // captured
 		{`+CEREG: 1,"3193","08F381C5",7`, Registration{"+CEREG", RegHome, "3193", "08F381C5", 7, 0, 0, false}},
 		{"+CEREG: 5,1A2B,0123ABCD,7", Registration{"+CEREG", RegRoaming, "1A2B", "0123ABCD", 7, 0, 0, false}},
+		{`+CEREG: 1,"5","01",7`, Registration{"+CEREG", RegHome, "5", "01", 7, 0, 0, false}},
 		{"+CEREG: 2", Registration{"+CEREG", RegSearching, "", "", -1, 0, 0, false}},
 		{`+CEREG: 3,3,"","",,0,11`, Registration{"+CEREG", RegDenied, "", "", -1, 0, 11, true}},
 		{`+CEREG: 3,"","",,0,15`, Registration{"+CEREG", RegDenied, "", "", -1, 0, 15, false}},

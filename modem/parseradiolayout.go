@@ -135,8 +135,8 @@ func (r *Radio) read(command string, f []string) bool {
 	return false
 }
 
-// at is field i, "" where the layout has none.
-func at(f []string, i int8) string {
+// fieldAt is field i, "" where the layout has none.
+func fieldAt(f []string, i int8) string {
 	if i == 0 {
 		return ""
 	}
@@ -145,7 +145,7 @@ func at(f []string, i int8) string {
 
 // place sets network and cell.
 func (r *Radio) place(f []string, l *layout) {
-	mcc, mnc := at(f, l.mcc), at(f, l.mnc)
+	mcc, mnc := fieldAt(f, l.mcc), fieldAt(f, l.mnc)
 	if len(mcc) == 3 && digits(mcc, 3, 3) != "" && digits(mnc, 1, 3) == mnc && mnc != "" {
 		if len(mnc) == 1 {
 			mnc = "0" + mnc
@@ -159,14 +159,14 @@ func (r *Radio) place(f []string, l *layout) {
 	case hexPCI:
 		pciBase = 16
 	}
-	r.Cell.TAC, r.Cell.ID = area(at(f, l.tac)), area(at(f, l.cell))
-	if n, err := strconv.ParseUint(at(f, l.earfcn), 10, 31); err == nil {
+	r.Cell.TAC, r.Cell.ID = area(fieldAt(f, l.tac)), area(fieldAt(f, l.cell))
+	if n, err := strconv.ParseUint(fieldAt(f, l.earfcn), 10, 31); err == nil {
 		r.Cell.EARFCN = int(n)
 	}
-	if n, err := strconv.ParseUint(at(f, l.pci), pciBase, 31); err == nil && n <= 1007 {
+	if n, err := strconv.ParseUint(fieldAt(f, l.pci), pciBase, 31); err == nil && n <= 1007 {
 		r.Cell.PCI = int(n)
 	}
-	r.band(at(f, l.band))
+	r.band(fieldAt(f, l.band))
 }
 
 // band reads "3", "EUTRAN-BAND3" and 103, an LTE band of Fibocom; one of NR gets an n.

@@ -117,7 +117,7 @@ func ParseCBC(lines []string) (int, bool) {
 		if prefixOf(line) != "+CBC" || len(f) == 0 {
 			continue
 		}
-		if n, ok := between(f, len(f)-1, minSupply, maxSupply); ok && len(f) != 2 {
+		if n, ok := between(f, len(f)-1, minSupply, maxSupply); ok {
 			return n, true
 		}
 		if v, err := strconv.ParseFloat(strings.TrimSuffix(f[0], "V"), 64); err == nil && strings.HasSuffix(f[0], "V") {

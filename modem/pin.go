@@ -11,6 +11,10 @@ import (
 // mistake of ours must leave a person two (OpenWrt's qmi.sh refuses below 3).
 const leastTries = 3
 
+// allowedTries is the least with which an operator may let a PIN go out: never
+// the last try.
+const allowedTries = 2
+
 // refusedKept bounds the PINs that are remembered as refused.
 const refusedKept = 8
 
@@ -56,7 +60,7 @@ func (c CardMemory) judge(pin string, tries int) pinVerdict {
 		return pinVerdict{code: CodePINNeeded}
 	case slices.Contains(c.Refused, h):
 		return pinVerdict{code: CodePINWrong}
-	case tries != triesUnknown && tries < leastTries:
+	case tries != triesUnknown && tries < leastTries && !(c.Allowed && tries >= allowedTries):
 		return pinVerdict{code: CodePINTries}
 	case c.Proved == h:
 		return pinVerdict{send: true}
@@ -87,7 +91,7 @@ func (c CardMemory) try(pin string, tries int) CardMemory {
 	if c.Trying != "" && c.Trying != h && c.Tries == triesUnknown {
 		c = c.refuse(c.Trying)
 	}
-	c.Trying, c.Tries = h, tries
+	c.Trying, c.Tries, c.Allowed = h, tries, false
 	return c
 }
 
@@ -114,9 +118,10 @@ func (c CardMemory) refuse(h string) CardMemory {
 	return c
 }
 
-// forgive forgets what went wrong with PINs: the operator says so.
+// forgive forgets what went wrong with PINs, and lets the next one go out
+// though only two tries are left: the operator says so.
 func (c CardMemory) forgive() CardMemory {
-	c.Trying, c.Tries, c.Refused = "", 0, nil
+	c.Trying, c.Tries, c.Refused, c.Allowed = "", 0, nil, true
 	return c
 }
 

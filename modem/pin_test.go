@@ -41,6 +41,9 @@ func TestPINRules(t *testing.T) {
 		{"proved, two left", proved, "1234", 2, pinVerdict{code: CodePINTries}},
 		{"proved, then refused", proved.refusePIN("1234"), "1234", 3, pinVerdict{code: CodePINWrong}},
 		{"forgiven", refused.forgive(), "1234", 3, pinVerdict{send: true, note: true}},
+		{"forgiven, two left", refused.forgive(), "1234", 2, pinVerdict{send: true, note: true}},
+		{"forgiven, the last one left", refused.forgive(), "1234", 1, pinVerdict{code: CodePINTries}},
+		{"forgiven once", refused.forgive().try("1234", 2).refusePIN("1234"), "5678", 2, pinVerdict{code: CodePINTries}},
 		{"forgiven when unsure", blind.forgive(), "1234", triesUnknown, pinVerdict{send: true, note: true}},
 	} {
 		if got := tt.card.judge(tt.pin, tt.tries); got != tt.want {

@@ -269,6 +269,9 @@ func TestNewCommand(t *testing.T) {
 		if c.Prefix != tt.prefix || int(c.Timeout.Seconds()) != tt.secs || strings.Join(flags, ",") != tt.flags {
 			t.Errorf("%s: prefix %q, %v, %v", tt.text, c.Prefix, c.Timeout, flags)
 		}
+		if p := (Profile{}).Command(tt.text, Values{}); p != c {
+			t.Errorf("%s: a profile makes %+v of it", tt.text, p)
+		}
 		if tt.flags == "secret" && strings.Contains(c.String(), "\"") {
 			t.Errorf("%s shows as %s", tt.text, c)
 		}
@@ -336,6 +339,18 @@ start = []
 	p := ps.For(d)
 	if p.ID != "mine" || p.CID != 2 || len(p.Start) != 2 {
 		t.Errorf("%+v", p)
+	}
+	// a maker's any-device profile with more conditions does not outrank a named device
+	wide, err := LoadProfiles("my.toml", []byte("[[profile]]\nid = 'wide'\nlike = 'generic-net'\nmatch = [{ id = '2c7c:*', class = '02/06/00', product = 'special' }]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := wide.For(d); p.ID != "quectel-qc" {
+		t.Errorf("profile %s", p.ID)
+	}
+	d.PID = 0x9999
+	if p := wide.For(d); p.ID != "wide" {
+		t.Errorf("profile %s", p.ID)
 	}
 	if p, _ := ps.ByID("quectel-ec200"); p.Dialling() || p.Check == "" {
 		t.Errorf("start is %q, check %q", p.Start, p.Check)

@@ -141,6 +141,14 @@ func TestJoinerIsBounded(t *testing.T) {
 	if released+j.Waiting() != 200 {
 		t.Errorf("%d parts were released and %d wait, of 200", released, j.Waiting())
 	}
+	var one Joiner
+	var got []Joined
+	for i := range maxSlots + 1 {
+		got = append(got, one.Add(now, i, mustPart(t, partPDU(1, 20, i+1, "0041")))...)
+	}
+	if len(got) != 1 || one.Waiting() != 0 {
+		t.Errorf("%d parts of one message: %d released, %d wait", maxSlots+1, len(got), one.Waiting())
+	}
 	wide := Joiner{Room: 30}
 	for i := range 20 {
 		if got := wide.Add(now, i, mustPart(t, partPDU(1, 20, i+1, "0041"))); (len(got) == 1) != (i == 19) {
@@ -191,11 +199,18 @@ func TestEncodeSMS(t *testing.T) {
 	}{
 		{strings.Repeat("a", 160), 1}, {strings.Repeat("a", 161), 2}, {strings.Repeat("a", 306), 2}, {strings.Repeat("a", 307), 3},
 		{strings.Repeat("好", 70), 1}, {strings.Repeat("好", 71), 2}, {strings.Repeat("好", 180), 3}, {strings.Repeat("€", 80), 1}, {strings.Repeat("😀", 70), 3},
+		{strings.Repeat("a", 152) + strings.Repeat("€", 10), 2},
 	} {
 		list, err := EncodeSMS("+46708251358", tt.text, 9)
 		if err != nil || len(list) != tt.parts {
 			t.Errorf("%d characters: %d parts, want %d, %v", len([]rune(tt.text)), len(list), tt.parts, err)
 			continue
+		}
+		for i := range list {
+			alone := join([]Part{{Total: 1, Seq: 1, alphabet: received(t, list[i]).alphabet, data: received(t, list[i]).data}}).Text
+			if strings.ContainsRune(alone, '\ufffd') || !strings.Contains(tt.text, alone) {
+				t.Errorf("part %d of %d characters alone: %q", i+1, len([]rune(tt.text)), alone)
+			}
 		}
 		if got := receive(t, list); got != tt.text {
 			t.Errorf("%d characters come back as %q", len([]rune(tt.text)), got)
@@ -217,20 +232,25 @@ func receive(t *testing.T, list []Command) string {
 	var j Joiner
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	for i := len(list) - 1; i >= 0; i-- {
-		pdu := list[i].PDU
-		first, addr, rest := pdu[2:4], pdu[6:22], pdu[22:]
-		header := "04"
-		if first == "41" {
-			header = "44"
-		}
-		if want := fmt.Sprintf("+CMGS=%d", len(pdu)/2-1); list[i].Text != want {
-			t.Errorf("%s, want %s", list[i].Text, want)
-		}
-		for _, m := range j.Add(now, i, mustPart(t, "00"+header+addr+rest[:4]+"99309251619580"+rest[4:])) {
+		for _, m := range j.Add(now, i, received(t, list[i])) {
 			return m.SMS.Text
 		}
 	}
 	return ""
+}
+
+func received(t *testing.T, c Command) Part {
+	t.Helper()
+	pdu := c.PDU
+	first, addr, rest := pdu[2:4], pdu[6:22], pdu[22:]
+	header := "04"
+	if first == "41" {
+		header = "44"
+	}
+	if want := fmt.Sprintf("+CMGS=%d", len(pdu)/2-1); c.Text != want {
+		t.Errorf("%s, want %s", c.Text, want)
+	}
+	return mustPart(t, "00"+header+addr+rest[:4]+"99309251619580"+rest[4:])
 }
 
 func TestParseSMSAnswers(t *testing.T) {

@@ -110,6 +110,7 @@ type CardMemory struct {
 	Tries     int      // the card's counter when Trying was noted, -1: it could not be read
 	Refused   []string // hashes of PINs that the card refused: never sent again
 	Proved    string   // hash of the PIN that was right
+	Allowed   bool     // an operator lets the next PIN go out with two tries left
 	APN       string   // that has worked
 	PDPType   string
 	Delivered []string  // hashes of the SMS that were stored last

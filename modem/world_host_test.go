@@ -31,7 +31,6 @@ type host struct {
 	noDHCP   bool
 	blocked  bool // the prober's targets do not answer though data flows
 	received uint64
-	at       time.Duration // of the last counting
 	good     bool          // the path was good at last
 	turned   time.Duration // since when it has been so
 	traffic  uint64        // bytes a second while the path is good
@@ -48,6 +47,7 @@ type host struct {
 	missing  map[DataKind]bool // programs
 	uart     bool
 	kept     []SMS
+	badDisk  bool
 	handed   int           // messages given to the store
 	badStore bool          // the store refuses
 	crashed  time.Duration // the daemon was killed then, beside a session that lived
@@ -258,7 +258,7 @@ func (h *host) carryOut(a Action) {
 			h.sentText = map[string]int{}
 		}
 		h.sentText[a.Command.Text]++
-		lines, err, delay := h.answer(a.Port, a.Command)
+		lines, delay, err := h.answer(a.Port, a.Command)
 		if says, ok := h.says[a.Command.Text]; ok && err == nil {
 			lines = says
 		} else if ok && !silent(err) {
@@ -288,6 +288,10 @@ func (h *host) carryOut(a Action) {
 		b, err := json.Marshal(a.Memory)
 		if err != nil {
 			panic(err)
+		}
+		if h.badDisk {
+			h.later(ms(5, 60), coming{e: Finished{ID: a.ID, Err: ErrError}, own: true})
+			return
 		}
 		h.later(ms(5, 60), coming{e: Finished{ID: a.ID}, own: true, do: func() { h.disk = b; h.saves = append(h.saves, h.abs) }})
 	case StartData:

@@ -12,10 +12,9 @@ import (
 // them. It is written after TS 27.007 and the profiles' pages, not after the
 // machine: it shares no code with it but the words of the package.
 type toy struct {
-	rng   *rand.Rand
-	abs   time.Duration // time of the world; nobody else knows it
-	self  bool          // dials by itself (Air780), else +QNETDEVCTL (Quectel) or ATD
-	ports []string      // that speak AT
+	rng  *rand.Rand
+	abs  time.Duration // time of the world; nobody else knows it
+	self bool          // dials by itself (Air780), else +QNETDEVCTL (Quectel) or ATD
 
 	powered, plugged bool
 	upAt             time.Duration // firmware runs from then on
@@ -139,17 +138,17 @@ func (d *toy) registered() bool { return d.attachedAt != 0 && d.abs >= d.attache
 func (d *toy) flows() bool { return d.present() && d.addr != 0 && d.deadData < 0 }
 
 // answer is what the modem says to a command.
-func (d *toy) answer(port string, c Command) (lines []string, err error, delay time.Duration) {
+func (d *toy) answer(port string, c Command) (lines []string, delay time.Duration, err error) {
 	d.seen.commands = append(d.seen.commands, d.abs)
 	delay = 2*time.Millisecond + time.Duration(d.rng.IntN(20))*time.Millisecond + d.slow
 	if d.mute[port] || d.muteAll >= 0 {
-		return nil, ErrTimeout, c.Timeout
+		return nil, c.Timeout, ErrTimeout
 	}
 	if delay > c.Timeout {
-		return nil, ErrTimeout, c.Timeout
+		return nil, c.Timeout, ErrTimeout
 	}
 	lines, err = d.reply(c.Text)
-	return lines, err, delay
+	return lines, delay, err
 }
 
 func (d *toy) reply(text string) ([]string, error) {
@@ -240,6 +239,9 @@ func (d *toy) reply(text string) ([]string, error) {
 	case "+QNETDEVCTL=1,1,1":
 		if d.refuses != nil {
 			return nil, d.refuses
+		}
+		if d.dialled && d.addr != 0 {
+			d.seen.problems = append(d.seen.problems, "dialled beside a call that lives")
 		}
 		d.dialled = true
 		return nil, nil

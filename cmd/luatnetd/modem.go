@@ -25,7 +25,7 @@ func (f *ctlFlags) modem() *cobra.Command {
 	m.watchable(cmd, m.list(func(list []status.Modem) string { return status.ModemsText(list, time.Now()) }))
 	cmd.AddCommand(
 		m.view("status", "Show how the modems stand", func(list []status.Modem) string { return status.ModemsText(list, time.Now()) }),
-		m.view("signal", "Show the signal", signals), m.view("sim", "Show the cards", cards),
+		m.view("signal", "Show the signal", signals), m.sim(),
 		m.wish("cells", "Show the cells around", modem.AskCells, time.Minute),
 		m.wish("scan", "Look for networks: minutes, and data stands still", modem.AskScan, 6*time.Minute),
 		m.ussd(), m.flight(), m.reset(), m.at(), m.sms(), m.export(),
@@ -68,6 +68,13 @@ func cards(list []status.Modem) string {
 		fmt.Fprintf(&b, "%s: %s %s\n", x.Uplink, x.SIM, x.ICCID)
 	}
 	return b.String()
+}
+
+func (m *modemFlags) sim() *cobra.Command {
+	cmd := m.view("sim", "Show the cards", cards)
+	unlock := m.wish("unlock", "Forget that a PIN was refused, and send the configured one though only two tries are left", modem.AskUnlock, time.Minute)
+	cmd.AddCommand(unlock)
+	return cmd
 }
 
 // ask hands a wish to the modem and prints what it answers.

@@ -47,8 +47,11 @@ func (c *checker) downlink(r *rawLAN, l *LAN) {
 		c.missing(r.At, "ports", "ports or device", `write ports = ["eth1"], or device = "br-lan" for a bridge that somebody else made`)
 	case r.Ports.At != nil && len(r.Ports.V) == 0 && r.Device.absent():
 		c.wrong(r.Ports.At, "at least one port", "")
-	case !r.Ports.absent() && !r.Device.absent() && !r.At.leftOut("device"):
-		n := r.At.child("device") // ParseBoot goes by the ports
+	case !r.Ports.absent() && !r.Device.absent() && !r.At.leftOut("device") && !r.At.leftOut("ports"):
+		n := r.At.child("device") // ParseBoot goes by the ports, if one of them can be used
+		if len(l.Ports) == 0 {
+			n = r.At.child("ports")
+		}
 		c.put(n, n, ScopeKey, n.path(), "both ports and device", "one of them", "ports are bridged by luatnetd; a device is used as it is")
 	}
 	switch {

@@ -92,8 +92,8 @@ func (n *node) path() string {
 	var parts []string
 	for ; n != nil; n = n.parent {
 		switch {
-		case n.key == "":
-		case only(strings.ToLower(n.key), "_-"):
+		case n.key == "" && (n.parent == nil || n.parent.kind == kindArray): // the file, an entry
+		case n.key != "" && only(strings.ToLower(n.key), "_-"):
 			parts = append(parts, n.key)
 		default:
 			parts = append(parts, quote(n.key))

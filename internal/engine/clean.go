@@ -8,6 +8,7 @@ import (
 
 	"luatnetd/internal/config"
 	"luatnetd/internal/ctl"
+	"luatnetd/modem/data"
 	"luatnetd/router"
 	"luatnetd/router/kernel"
 )
@@ -35,6 +36,7 @@ func Clean(ctx context.Context, opt Options) (int, error) {
 		return 0, err
 	}
 	n, err := wipe(ctx, k, router.Plan{}, func() {})
+	err = errors.Join(err, data.Clean(ctx, dataDir(opt), func(string) bool { return false }))
 	return n, errors.Join(err, k.Close())
 }
 

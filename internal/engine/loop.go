@@ -87,6 +87,7 @@ func (e *Engine) sleep(now time.Time) time.Duration {
 	}
 	for _, u := range e.uplinks {
 		next = sooner(next, u.monitor.Next())
+		next = sooner(next, u.modem.due(now))
 	}
 	next = sooner(next, e.decision.Next)
 	if e.settling(now) {

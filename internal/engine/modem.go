@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"path/filepath"
 	"reflect"
 	"time"
 
@@ -21,13 +20,14 @@ type modemPart struct {
 	device *modem.Device // given to it, nil while there is none
 	path   string        // of device
 	link   drive.Link    // as of this turn
+	cycle  time.Time     // until when its netdev is down, to come up again
 }
 
 // startModem starts the driver of an uplink's modem.
 func (e *Engine) startModem(u *uplink) {
 	name, cfg := u.cfg.Name, *u.cfg.Modem
 	power := powerOf(cfg.Switch, cfg.PowerOff)
-	env := data.Env{Dir: filepath.Join(e.opt.RunDir, "modem"), Name: name, Write: host.Sysfs{}.Write}
+	env := data.Env{Dir: dataDir(e.opt), Name: name, Write: host.Sysfs{}.Write}
 	d := drive.New(drive.Config{
 		Settings: cfg.Settings, Profiles: e.modems.profiles, Dir: e.stateDir, RunDir: e.opt.RunDir, Now: e.now, Log: e.log.With("uplink", name),
 		Seed:  uint64(time.Now().UnixNano()),
@@ -36,6 +36,9 @@ func (e *Engine) startModem(u *uplink) {
 			return drive.Pull(ctx, l, dev, e.modems.levers, cycler(power))
 		},
 		Received: host.Received,
+		Clean: func(ctx context.Context) error {
+			return data.Clean(ctx, env.Dir, func(uplink string) bool { return uplink != name })
+		},
 	})
 	ctx, cancel := context.WithCancelCause(e.ctx)
 	u.modem = &modemPart{cfg: cfg, driver: d, remove: cancel}
@@ -94,7 +97,7 @@ func (e *Engine) senseModem(u *uplink) {
 	p := u.modem
 	p.link = p.driver.Link()
 	u.device = p.link.Netdev
-	out := drive.Outside{Enabled: !u.down, Device: p.device, Path: pathOf(u)}
+	out := drive.Outside{Enabled: !e.closed(u), Device: p.device, Path: pathOf(u)}
 	if u.lease != nil {
 		out.Lease = u.lease.Addr
 	}

@@ -11,6 +11,21 @@ import (
 	"luatnetd/netif"
 )
 
+// pathOf is the prober's verdict in the modem's words. A verdict of the time
+// without an address says nothing of the path.
+func pathOf(u *uplink) modem.Path {
+	v := u.monitor.Verdict()
+	switch {
+	case u.lease == nil:
+		return modem.PathUnknown
+	case v.Verified:
+		return modem.PathAlive
+	case v.Misses >= u.cfg.Check.FailAfter:
+		return modem.PathDead
+	}
+	return modem.PathUnknown
+}
+
 // bearerLease is what the network gave by the modem, nil where DHCP is asked.
 func bearerLease(b modem.Bearer) *netif.Lease {
 	if !b.Addr4.IsValid() && !b.Addr6.IsValid() {
@@ -31,6 +46,29 @@ func (e *Engine) renewModem(u *uplink, r modem.Release) {
 	e.log.Info("new lease", "uplink", u.cfg.Name, "why", r.Why)
 	e.closeClient(u, false)
 	e.setLease(u, nil, r.Why)
+	if r.Cycle {
+		u.modem.cycle = e.now().Add(netdevPause)
+	}
+}
+
+// netdevPause is how long a netdev is down before it comes up again.
+const netdevPause = time.Second
+
+// closed reports whether the operator, or the network watchdog for a moment,
+// has closed an uplink.
+func (e *Engine) closed(u *uplink) bool {
+	return e.override.downUplinks[u.cfg.Name] || e.clients.watch.bounced(u.cfg.Name)
+}
+
+// cycling reports whether a modem's netdev is down to come up again.
+func (p *modemPart) cycling(now time.Time) bool { return p != nil && now.Before(p.cycle) }
+
+// due is when the netdev is to come up again, zero while it is not down for that.
+func (p *modemPart) due(now time.Time) time.Time {
+	if !p.cycling(now) {
+		return time.Time{}
+	}
+	return p.cycle
 }
 
 // wantsDHCP reports whether a DHCP client gives the address; nil is an uplink

@@ -15,13 +15,15 @@ import (
 
 // modems are the modems on USB and who drives which.
 type modems struct {
-	watcher  *usb.Watcher // nil while no uplink asks for one
-	stop     context.CancelFunc
-	devices  []modem.Device
-	imeis    map[string]string // by path of the device, as far as known
-	profiles modem.Profiles
-	levers   *usb.Levers
-	view     atomic.Pointer[[]modemEntry] // read by the control socket and by connections
+	watcher   *usb.Watcher // nil while no uplink asks for one
+	stop      context.CancelFunc
+	devices   []modem.Device
+	imeis     map[string]string // by path of the device, as far as known
+	profiles  modem.Profiles
+	levers    *usb.Levers
+	inhibitor usb.Inhibitor
+	guarded   []string                     // devices that others are kept off
+	view      atomic.Pointer[[]modemEntry] // read by the control socket and by connections
 }
 
 // modemEvent is what a driver says.
@@ -61,6 +63,7 @@ func (e *Engine) adjustModems() {
 	}
 	e.assignModems()
 	e.showModems()
+	e.endOrphans()
 }
 
 // profilesFile is where a user adds module families to those we know.
@@ -102,19 +105,8 @@ func (e *Engine) modemSaid(ev modemEvent) {
 	case ev.Release != nil:
 		e.renewModem(u, *ev.Release)
 	}
-	if s := ev.driver.Status(); s.IMEI != "" && u.modem.path != "" && e.modems.imeis[u.modem.path] != s.IMEI {
+	if s := ev.driver.Status(); s.IMEI != "" && u.modem.device != nil && u.modem.path != "" && e.modems.imeis[u.modem.path] != s.IMEI {
 		e.modems.imeis[u.modem.path] = s.IMEI
 		e.assignModems()
 	}
-}
-
-// pathOf is the prober's verdict in the modem's words.
-func pathOf(u *uplink) modem.Path {
-	switch v := u.monitor.Verdict(); {
-	case v.Failed:
-		return modem.PathDead
-	case v.Verified && u.lease != nil:
-		return modem.PathAlive
-	}
-	return modem.PathUnknown
 }

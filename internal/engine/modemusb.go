@@ -65,9 +65,10 @@ func (e *Engine) assignModems() {
 	given := modem.Assign(e.modems.devices, claims, e.modems.imeis)
 	for _, c := range claims {
 		p := e.byName(c.Uplink).modem
-		p.device, p.path = nil, ""
+		p.device = nil // its path stays: the same modem comes back there
 		if d, ok := given[c.Uplink]; ok {
 			p.device, p.path = &d, d.Path
 		}
 	}
+	e.guard()
 }

@@ -17,7 +17,11 @@ func (e *Engine) stop(cancel context.CancelFunc) error {
 	<-e.applierDone // the kernel has one owner at a time
 	if e.cfg.OnStop == "clean" && e.snap != nil {
 		err = e.clean()
+		for _, u := range e.uplinks {
+			u.modem.end()
+		}
 	}
+	e.unguard()
 	cancel()
 	e.tasks.Wait()
 	e.clients.watch.close()

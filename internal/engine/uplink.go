@@ -53,7 +53,7 @@ func (e *Engine) sense(u *uplink, now time.Time) {
 		u.device = e.resolve(u.cfg)
 	}
 	u.link, u.present = e.snap.LinkByName(u.device)
-	u.down = e.override.downUplinks[u.cfg.Name] || e.clients.watch.bounced(u.cfg.Name)
+	u.down = e.closed(u) || u.modem.cycling(now)
 	e.supply(u)
 	e.runClient(u)
 	switch {

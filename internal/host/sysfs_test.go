@@ -44,6 +44,14 @@ func TestSysfsOpensForItsListOnly(t *testing.T) {
 			t.Errorf("%s: %v, holds %q; want it open %v", rel, err, got, open)
 		}
 	}
+	// A path that leaves by its dots, to what is there.
+	outside := filepath.Join(root, "authorized")
+	if err := os.WriteFile(outside, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(root+"/"+dev+"../../../../../authorized", []byte("new")); err == nil {
+		t.Error("a path with dots was taken")
+	}
 	if err := s.Write("/etc/passwd", nil); err == nil {
 		t.Error("a file outside of sysfs was written")
 	}

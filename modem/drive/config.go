@@ -30,6 +30,9 @@ type Config struct {
 	Terminal func(tty.Conn) (*os.File, error)
 	// Plane makes a data plane.
 	Plane func(plan modem.DataPlan) (data.Plane, error)
+	// Clean ends what the data plane left behind, of a modem that is not wanted
+	// any more; nil is nothing.
+	Clean func(ctx context.Context) error
 	// Pull moves a lever outside the AT port; the device may be absent.
 	Pull func(ctx context.Context, lever modem.Lever, device *modem.Device) error
 	// Received is how many bytes a netdev has ever received; false: it is not there.

@@ -22,6 +22,7 @@ type Driver struct {
 	plane          *plane                   // Run's own; nil while no data plane is wanted
 	inherited      Link                     // Run's own: the session that was left, until more is known
 	inheritedUntil time.Time                // Run's own
+	kept           kept                     // Run's own: as it was left
 	ran            bool                     // Run's own
 	work           sync.WaitGroup           // goroutines that may wait
 
@@ -55,6 +56,9 @@ type Event struct {
 
 // New returns the Driver of a modem; nothing happens before Run.
 func New(cfg Config) *Driver {
+	if cfg.Clean == nil {
+		cfg.Clean = func(context.Context) error { return nil }
+	}
 	if cfg.Terminal == nil {
 		cfg.Terminal = terminal
 	}
@@ -148,8 +152,10 @@ func (d *Driver) Run(ctx context.Context) error {
 func (d *Driver) loop(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	first := d.adoptPPP(ctx)
 	for {
-		var list []modem.Event
+		list := first
+		first = nil
 		select {
 		case <-ctx.Done():
 			return nil
@@ -274,7 +280,7 @@ func (d *Driver) close(ctx context.Context) {
 	if p := d.plane; p != nil && errors.Is(context.Cause(ctx), ErrRemoved) {
 		limited, stop := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 		defer stop()
-		if err := p.end(limited); err != nil {
+		if err := errors.Join(p.end(limited), d.cfg.Clean(limited)); err != nil {
 			d.cfg.Log.Warn("the session of a removed modem goes on", "err", err)
 		}
 	}

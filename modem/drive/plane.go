@@ -19,7 +19,7 @@ type plane struct {
 	plan modem.DataPlan
 	data data.Plane
 	link Link
-	stop context.CancelFunc // of its start
+	stop context.CancelFunc // of its dialling
 }
 
 // changed is what a plane says of itself; an old plane is not listened to.
@@ -41,18 +41,24 @@ func (d *Driver) startData(ctx context.Context, plan modem.DataPlan) {
 		d.beside(ctx, func() any { return modem.DataChanged{Netdev: plan.Netdev, Cause: causeOf(err), Message: err.Error()} })
 		return
 	}
-	inner, stop := context.WithCancel(ctx)
+	dialling, stop := context.WithCancel(ctx)
 	p := &plane{plan: plan, data: made, stop: stop}
 	free := d.closing[plan.Port]
 	d.plane = p
-	d.work.Add(2)
+	d.work.Add(1)
 	go func() {
 		defer d.work.Done()
-		if err := d.bringUp(inner, p, free); err != nil {
+		defer stop()
+		if err := d.bringUp(ctx, dialling, p, free); err != nil {
 			d.post(ctx, changed{p, modem.DataChanged{Netdev: plan.Netdev, Cause: causeOf(err), Message: err.Error()}})
-			stop()
 		}
 	}()
+	d.follow(ctx, p)
+}
+
+// follow brings what becomes of a plane.
+func (d *Driver) follow(ctx context.Context, p *plane) {
+	d.work.Add(1)
 	go func() {
 		defer d.work.Done()
 		for {
@@ -69,8 +75,28 @@ func (d *Driver) startData(ctx context.Context, plan modem.DataPlan) {
 	}()
 }
 
-// bringUp starts the plane; a PPP port is dialled first.
-func (d *Driver) bringUp(ctx context.Context, p *plane, free <-chan struct{}) error {
+// adoptPPP finds the pppd that an earlier process has started: its port must
+// not be probed. What the machine is told of it comes before its first step.
+func (d *Driver) adoptPPP(ctx context.Context) []modem.Event {
+	k := d.kept
+	if k.Kind != modem.DataPPP {
+		return nil
+	}
+	plan := modem.DataPlan{Kind: k.Kind, Port: k.Port, Netdev: k.Plan}
+	made, err := d.cfg.Plane(plan)
+	if err != nil || !made.Adopt(ctx) {
+		d.inherited = Link{}
+		return nil
+	}
+	p := &plane{plan: plan, data: made, link: d.inherited, stop: func() {}}
+	d.plane = p
+	d.follow(ctx, p)
+	return []modem.Event{modem.DataChanged{Up: true, Kind: k.Kind, Port: k.Port, Netdev: p.link.Netdev, Bearer: p.link.Bearer}}
+}
+
+// bringUp starts the plane, whose session goes on when ctx ends; a PPP port is
+// dialled first.
+func (d *Driver) bringUp(ctx, dialling context.Context, p *plane, free <-chan struct{}) error {
 	if p.data.Adopt(ctx) {
 		return nil
 	}
@@ -78,7 +104,7 @@ func (d *Driver) bringUp(ctx context.Context, p *plane, free <-chan struct{}) er
 		return p.data.Start(ctx, nil)
 	}
 	wait(free)
-	line, err := d.dial(ctx, p.plan)
+	line, err := d.dial(dialling, p.plan)
 	if err != nil {
 		return err
 	}
@@ -188,18 +214,30 @@ func (d *Driver) linkNow(now time.Time) Link {
 // from the modem: ports are probed and the card is read meanwhile.
 const inherits = time.Minute
 
+// kept is the file in which a session is left to the next process.
+type kept struct {
+	Link Link
+	Kind modem.DataKind
+	Port string // of PPP
+	Plan string // the netdev of the plan
+}
+
 // inherit reads which session an earlier process has left.
 func (d *Driver) inherit(now time.Time) {
-	d.inherited = Link{}
+	d.inherited, d.kept = Link{}, kept{}
 	b, err := store.ReadFile(d.linkPath(), maxFile)
-	if err == nil && json.Unmarshal(b, &d.inherited) == nil {
-		d.inheritedUntil = now.Add(inherits)
+	if err == nil && json.Unmarshal(b, &d.kept) == nil {
+		d.inherited, d.inheritedUntil = d.kept.Link, now.Add(inherits)
 	}
 }
 
 // keepLink writes which session there is, for the next process.
 func (d *Driver) keepLink(l Link) {
-	b, err := json.Marshal(l)
+	k := kept{Link: l}
+	if d.plane != nil {
+		k.Kind, k.Port, k.Plan = d.plane.plan.Kind, d.plane.plan.Port, d.plane.plan.Netdev
+	}
+	b, err := json.Marshal(k)
 	if err == nil {
 		_, err = store.WriteFile(d.linkPath(), b, 0o600)
 	}

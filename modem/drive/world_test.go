@@ -144,7 +144,9 @@ func (w *world) see() {
 		return
 	}
 	d := w.d
-	link := d.Link()
+	w.mu.Unlock()
+	link := d.Link() // not under our lock: the driver asks for received bytes under its own
+	w.mu.Lock()
 	w.out.Device = dev
 	w.out.Lease = netip.Prefix{}
 	if link.Up && !w.noDHCP {

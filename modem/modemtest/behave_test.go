@@ -14,7 +14,7 @@ func TestLineDiscipline(t *testing.T) {
 			{"echo as received", "ATE1\r", "\r\nOK\r\n"},
 			{"echo", "aT+csq\r", "aT+csq\r\r\n+CSQ: 24,99\r\n\r\nOK\r\n"},
 			{"no echo", "ATE0\r", "ATE0\r\r\nOK\r\n"},
-			{"LF is nothing", "AT\r\n", "\r\nOK\r\n"},
+			{"LF is nothing", "A\nT\n\r\n", "\r\nOK\r\n"},
 			{"blank line", "\r", ""},
 			{"not a command", "hello\r", ""},
 			{"several commands", "AT+CMEE?;+CSQ;E0V1\r", "\r\n+CMEE: 1\r\n+CSQ: 24,99\r\n\r\nOK\r\n"},
@@ -348,4 +348,14 @@ func TestNewID(t *testing.T) {
 			o.Errorf("device %+v", d)
 		}
 	})
+}
+
+// Two modems on one machine: other path, ttys and netdev, one serial number.
+func TestTwoModems(t *testing.T) {
+	p := personality(t, "air780-at")
+	a, b := New(p, Options{Clock: frozen}), New(p, Options{Clock: frozen, Path: "pci0000:00/usb1/1-3", TTY: 3, Net: "usb1"})
+	da, db := a.Device(), b.Device()
+	if da.Path == db.Path || da.Serial != db.Serial || db.Ports[0].Path != "/dev/ttyACM3" || db.Nets[0].Name != "usb1" {
+		t.Errorf("%+v\n%+v", da, db)
+	}
 }

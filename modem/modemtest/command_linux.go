@@ -113,7 +113,11 @@ func portFlag(to map[int]string) func(string) error {
 
 // run serves until ctx ends.
 func (r *run) run(ctx context.Context) error {
-	r.hooks(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(r.hooks(ctx))
 	r.m = New(r.pers, r.opt)
 	for _, f := range r.faults {
 		words := strings.Split(f, ",")
@@ -121,10 +125,6 @@ func (r *run) run(ctx context.Context) error {
 			return err
 		}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wg sync.WaitGroup
-	defer wg.Wait()
 	if r.control != "" {
 		_ = os.Remove(r.control)
 		l, err := net.Listen("unix", r.control)
@@ -145,12 +145,11 @@ func (r *run) run(ctx context.Context) error {
 	for port, path := range r.ptys {
 		wg.Go(func() { r.again(ctx, func() error { return r.servePty(ctx, port, path) }) })
 	}
-	if r.onData != "" {
-		r.data(ctx, r.m.Data())
+	if r.opt.Data != nil {
+		r.opt.Data(r.m.Data())
 	}
 	fmt.Fprintf(r.out, "modem %s is up\n", r.pers.ID)
 	<-ctx.Done()
-	cancel()
 	return nil
 }
 

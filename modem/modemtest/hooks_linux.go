@@ -105,10 +105,10 @@ func raw(fd int) error {
 }
 
 // hooks runs the shell commands, one after the other, beside the modem: it does
-// not wait for them.
-func (r *run) hooks(ctx context.Context) {
+// not wait for them. work runs until ctx ends.
+func (r *run) hooks(ctx context.Context) (work func()) {
 	queue := make(chan func(), 256) // full, the modem waits: nothing is left out
-	go func() {
+	work = func() {
 		for {
 			select {
 			case f := <-queue:
@@ -117,7 +117,7 @@ func (r *run) hooks(ctx context.Context) {
 				return
 			}
 		}
-	}()
+	}
 	later := func(f func()) {
 		select {
 		case queue <- f:
@@ -140,6 +140,7 @@ func (r *run) hooks(ctx context.Context) {
 	if r.ppp != "" {
 		r.opt.PPP = func(c PPPCall) { r.peer(ctx, c) }
 	}
+	return work
 }
 
 func (r *run) data(ctx context.Context, d DataState) {

@@ -14,6 +14,9 @@ type Options struct {
 	Seed  uint64 // of garbage, log streams and addresses
 	IMEI  string // 15 digits; "" takes the personality's
 	SIM   *SIM   // nil is a card without PIN; an empty slot is the fault "no-sim"
+	Path  string // of the USB device below /sys/devices; "" is port 1-2
+	TTY   int    // number of its first tty
+	Net   string // name of its netdev; "" is usb0 or wwan0
 	Mode  string // composition to start with ("ecm", "rndis", …), "" the personality's first
 
 	Vanished func()          // the device has left the bus; every Serve has been told to end
@@ -86,6 +89,7 @@ func New(p Personality, o Options) *Modem {
 	if p.Dial == DialSelf {
 		m.vendor["autodial"] = "1"
 	}
+	m.ttyBase = o.TTY
 	m.sms.init(p.Slots)
 	m.net.init(p)
 	card := SIM{ICCID: "89860000000000000017", IMSI: "460000000000017"}

@@ -1,6 +1,7 @@
 package modemtest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -193,8 +194,9 @@ func (m *Modem) brownOutLocked() {
 func (m *Modem) Device() *modem.Device {
 	m.lock()
 	defer m.unlock()
+	path := cmp.Or(m.opt.Path, devicePath)
 	if m.inROM() && !m.running {
-		return &modem.Device{Path: devicePath, VID: 0x17d1, PID: 0x0001, Product: "boot rom"}
+		return &modem.Device{Path: path, VID: 0x17d1, PID: 0x0001, Product: "boot rom"}
 	}
 	if !m.running {
 		return nil
@@ -203,7 +205,7 @@ func (m *Modem) Device() *modem.Device {
 	if c.UART {
 		return &modem.Device{Ports: []modem.Port{{Path: "/dev/ttyS0"}}}
 	}
-	d := &modem.Device{Path: devicePath, VID: c.VID, PID: c.PID, Manufacturer: m.pers.Manufacturer, Product: m.pers.Product, Serial: m.pers.Serial}
+	d := &modem.Device{Path: path, VID: c.VID, PID: c.PID, Manufacturer: m.pers.Manufacturer, Product: m.pers.Product, Serial: m.pers.Serial}
 	if m.onLocked("same-serial", nil) {
 		d.Serial = "000000000001"
 	}
@@ -278,6 +280,6 @@ func (m *Modem) netLocked(d *modem.Device, c Composition) {
 		name = "wwan0"
 		d.Control = []string{"/dev/cdc-wdm0"}
 	}
-	d.Nets = []modem.Net{{Name: name, Interface: c.Net.Interface, Driver: c.Net.Driver, MAC: netif.MAC{2, 0, 0x5e, 0, 0x53, 1}}}
+	d.Nets = []modem.Net{{Name: cmp.Or(m.opt.Net, name), Interface: c.Net.Interface, Driver: c.Net.Driver, MAC: netif.MAC{2, 0, 0x5e, 0, 0x53, 1}}}
 	d.Interfaces = append(d.Interfaces, modem.Interface{Number: c.Net.Interface, Class: class, Driver: c.Net.Driver})
 }

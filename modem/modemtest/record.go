@@ -33,7 +33,10 @@ type Counters struct {
 	Stray        int // lines that were no AT command
 }
 
-// Log is every command so far.
+// logSize is how many commands are kept; years of polling fit no memory.
+const logSize = 100_000
+
+// Log is every command so far, of the last hundred thousand.
 func (m *Modem) Log() []Entry {
 	m.lock()
 	defer m.unlock()
@@ -59,5 +62,8 @@ func (m *Modem) Counters() Counters {
 }
 
 func (m *Modem) noteLocked(port int, text string) {
+	if len(m.log) >= 2*logSize {
+		m.log = append([]Entry(nil), m.log[logSize:]...)
+	}
 	m.log = append(m.log, Entry{At: m.clk.Now(), Port: port, Text: text})
 }

@@ -20,7 +20,6 @@ import (
 const (
 	classComm     = 0x02 // CDC control: ACM, ECM, NCM, MBIM, and RNDIS in Linux' form
 	classData     = 0x0a // CDC data
-	classHub      = 0x09
 	classWireless = 0xe0 // RNDIS of most modules
 	classMisc     = 0xef // RNDIS of some
 	classVendor   = 0xff // AT, DIAG and QMI ports
@@ -73,8 +72,7 @@ func Scan(root string) ([]modem.Device, error) {
 func device(dir, path string) (modem.Device, bool) {
 	vid, errV := hex(dir, "idVendor", 16)
 	pid, errP := hex(dir, "idProduct", 16)
-	class, errC := hex(dir, "bDeviceClass", 8)
-	if errV != nil || errP != nil || errC != nil || class == classHub {
+	if errV != nil || errP != nil {
 		return modem.Device{}, false
 	}
 	d := modem.Device{
