@@ -157,7 +157,10 @@ func (m *Machine) portChanged(e PortChanged) {
 	f.mark(&f.open, e.Port, e.Open)
 	f.mark(&f.binary, e.Port, e.Binary || f.binary[e.Port])
 	if f.holder == nil {
-		f.holder, f.error = map[string]string{}, map[string]string{}
+		f.holder = map[string]string{}
+	}
+	if f.error == nil { // a reset forgets it, and keeps the holders
+		f.error = map[string]string{}
 	}
 	delete(f.holder, e.Port)
 	delete(f.error, e.Port)
