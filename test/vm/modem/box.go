@@ -125,6 +125,9 @@ enabled = false
 // config writes the configuration and gives the daemon a fresh state.
 func (x *box) config(text string) error {
 	x.runs++
+	if err := os.RemoveAll(filepath.Join(x.Gateway.Dir(), "run/luatnetd")); err != nil { // as after a boot
+		return err
+	}
 	x.State = filepath.Join(x.Gateway.Dir(), "state"+strconv.Itoa(x.runs))
 	return x.Write(text + lanText)
 }

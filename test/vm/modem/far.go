@@ -118,7 +118,10 @@ func (f *far) Plug() time.Time {
 
 // plugIn puts the plug in; the first time the netdev moves to its namespace.
 func (f *far) plugIn() {
-	f.note(f.g.Plug())
+	if err := f.g.Plug(); err != nil {
+		fmt.Println("     plug:", err)
+		f.note(err)
+	}
 	f.mu.Lock()
 	moved := f.moved
 	f.moved = true
@@ -187,7 +190,7 @@ func (f *far) serve(ctx context.Context, port int, tty string) {
 
 // peer is the other end of a call: a pppd in the modem's network.
 func (f *far) peer(call modemtest.PPPCall) {
-	cmd := exec.Command("pppd", "notty", "nodetach", "local", "nolock", "noauth", "noccp", "novj", "noipv6", "lcp-max-terminate", "1",
+	cmd := exec.Command("pppd", "notty", "nodetach", "local", "nolock", "noauth", "noccp", "novj", "noipv6", "silent", "lcp-max-terminate", "1",
 		"ms-dns", lab.PublicAddrs[0], "10.64.64.1:"+call.Data.Addr4.String())
 	in, out, err := os.Pipe()
 	if err != nil {
@@ -232,6 +235,7 @@ func (f *far) note(err error) {
 // Close removes the modem and says what went wrong on its side.
 func (f *far) Close() error {
 	f.Modem.Unplug()
+	time.Sleep(time.Second) // the host lets go of it: usbip attaches no device that is still leaving
 	f.stop()
 	f.ended.Wait()
 	f.note(f.g.Remove())

@@ -25,7 +25,7 @@ var scenes = []struct {
 	run  func(*judge)
 }{
 	{"discovery", discovery}, {"levers", levers}, {"replug", replug}, {"ppp", ppp}, {"unit", unit},
-	{"gateway", whole(gateway)},
+	{"gateway", whole(gateway)}, {"killed", whole(killed)}, {"plugs", whole(plugs)}, {"trouble", whole(trouble)},
 }
 
 // whole is a scene of the whole daemon, whose binary lies beside us.
