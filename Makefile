@@ -15,7 +15,7 @@ VULNDB  := golang.org/x/vulndb@v0.0.0-20261105234957-e22db6528018
 NETNS   := ./test/netns/...
 UNIT    := $(shell $(GO) list ./... 2>/dev/null | grep -v -e /test/netns -e /test/openwrt)
 
-.PHONY: all build test peers check unit netns demo story bench bench-quick chaos sim debian openwrt vm soak size packages fuzz docs clean
+.PHONY: all build test peers check unit netns demo story bench bench-quick chaos sim debian openwrt vm test-vm soak size packages fuzz docs clean
 
 all: build
 
@@ -86,7 +86,10 @@ packages: ## .deb (amd64, arm64), .ipk and .apk (mipsel_24kc, aarch64_cortex-a53
 docs: ## what is generated from the sources
 	$(GO) generate ./...
 
-vm: build ## what needs kernels of its own, in VMs: the queue on real flash, the hardware watchdog
+test-vm: build ## USB modems in a VM: real drivers, pppd, the whole daemon, a LAN client behind it
+	LUATNETD=bin/luatnetd test/vm/modem.sh
+
+vm: build ## what needs kernels of its own, in VMs: the queue on real flash, USB modems, the hardware watchdog
 	@touch bin/not-run; sed -i '/and the hardware watchdog/d' bin/not-run; test/vm/check.sh bin/luatnetd > bin/vm.log; rc=$$?; cat bin/vm.log; case $$rc in \
 	  0)  echo "make vm: all passed";; \
 	  77) sed -n 's/^not run: /; not run: /p' bin/vm.log >> bin/not-run;; \

@@ -159,7 +159,7 @@ func (m *Machine) portChanged(e PortChanged) {
 	if f.holder == nil {
 		f.holder = map[string]string{}
 	}
-	if f.error == nil { // reopening forgets them
+	if f.error == nil { // a reset forgets it, and keeps the holders
 		f.error = map[string]string{}
 	}
 	delete(f.holder, e.Port)

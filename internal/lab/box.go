@@ -31,10 +31,23 @@ func NewBox(dir, binary string, isps int) (*Box, error) {
 	if err != nil {
 		return nil, err
 	}
+	return w.box(dir, binary), nil
+}
+
+// NewBoxHere is NewBox in a world of NewWorldHere.
+func NewBoxHere(dir, binary string, isps int) (*Box, error) {
+	w, err := NewWorldHere(dir, isps)
+	if err != nil {
+		return nil, err
+	}
+	return w.box(dir, binary), nil
+}
+
+func (w *World) box(dir, binary string) *Box {
 	return &Box{
 		World: w, Binary: binary, Config: filepath.Join(dir, "luatnetd.toml"), State: filepath.Join(w.Gateway.Dir(), "state"),
 		API: ctl.NewClient(filepath.Join(w.Gateway.Dir(), "run/luatnetd/control.sock")),
-	}, nil
+	}
 }
 
 // Write writes the configuration file; version and state directory are added.

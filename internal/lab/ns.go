@@ -81,12 +81,7 @@ func (n *Net) Close() {
 // NS makes a namespace with lo up.
 func (n *Net) NS(name string) (*NS, error) {
 	ns := &NS{Name: name, net: n, dir: filepath.Join(n.dir, name)}
-	for _, d := range []string{"run", "lib"} {
-		if err := os.MkdirAll(filepath.Join(ns.dir, d), 0o755); err != nil {
-			return nil, err
-		}
-	}
-	if err := os.WriteFile(filepath.Join(ns.dir, "resolv.conf"), nil, 0o644); err != nil {
+	if err := ns.files(); err != nil {
 		return nil, err
 	}
 	err := onThread(func() error {
@@ -107,6 +102,16 @@ func (n *Net) NS(name string) (*NS, error) {
 	n.all = append(n.all, ns)
 	n.mu.Unlock()
 	return ns, nil
+}
+
+// files makes what is private to the namespace.
+func (ns *NS) files() error {
+	for _, d := range []string{"run", "lib"} {
+		if err := os.MkdirAll(filepath.Join(ns.dir, d), 0o755); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(ns.dir, "resolv.conf"), nil, 0o644)
 }
 
 // MustNS is NS for tests.
@@ -313,7 +318,8 @@ func (ns *NS) mounts() error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("new mount namespace: %w", err)
 	}
-	if err := unix.Mount("sysfs", "/sys", "sysfs", 0, ""); err != nil {
+	// EBUSY: that of this namespace is there already (Here).
+	if err := unix.Mount("sysfs", "/sys", "sysfs", 0, ""); err != nil && !errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("mount /sys: %w", err)
 	}
 	for from, to := range map[string]string{

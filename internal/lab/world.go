@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -51,26 +53,49 @@ type ISP struct {
 	Gateway netip.Addr   // its address on the uplink
 }
 
-// NewWorld builds the virtual internet with n providers (1 to 9). The gateway
+// NewWorld builds the virtual internet with n providers (at most 9). The gateway
 // has devices wan1…wanN and lan1, none of them configured; the client has eth0.
-func NewWorld(dir string, n int) (*World, error) {
+func NewWorld(dir string, n int) (*World, error) { return newWorld(dir, n, (*Net).NS) }
+
+// NewWorldHere is NewWorld with the gateway in the process's own namespace, the
+// one in which USB devices appear: for a process that has a machine to itself.
+func NewWorldHere(dir string, n int) (*World, error) {
+	_ = os.Setenv(inside, "1")
+	if err := prepare(); err != nil {
+		return nil, err
+	}
+	return newWorld(dir, n, func(base *Net, name string) (*NS, error) {
+		ns, err := base.Here()
+		if err != nil {
+			return nil, err
+		}
+		ns.Name, ns.dir = name, filepath.Join(dir, name)
+		return ns, ns.files()
+	})
+}
+
+// newWorld builds a world; gateway makes the gateway's namespace.
+func newWorld(dir string, n int, gateway func(*Net, string) (*NS, error)) (*World, error) {
 	base, err := NewIn(dir)
 	if err != nil {
 		return nil, err
 	}
 	w := &World{Net: base}
-	if err := w.build(n); err != nil {
+	if err := w.build(n, gateway); err != nil {
 		w.Close()
 		return nil, fmt.Errorf("build the virtual internet: %w", err)
 	}
 	return w, nil
 }
 
-func (w *World) build(n int) (err error) {
+func (w *World) build(n int, gateway func(*Net, string) (*NS, error)) (err error) {
+	if w.Gateway, err = gateway(w.Net, "gateway"); err != nil {
+		return err
+	}
 	for _, ns := range []struct {
 		name string
 		into **NS
-	}{{"server", &w.Server}, {"gateway", &w.Gateway}, {"client", &w.Client}} {
+	}{{"server", &w.Server}, {"client", &w.Client}} {
 		if *ns.into, err = w.NS(ns.name); err != nil {
 			return err
 		}

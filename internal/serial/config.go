@@ -49,6 +49,9 @@ type Config struct {
 	StopBits int // 1 or 2
 	Flow     Flow
 	RS485    RS485
+	// AnyBaud lets a driver keep the rate that it has: on USB there may be no line
+	// behind the tty (the option driver of 4G modems says 9600 whatever is set).
+	AnyBaud bool
 }
 
 // RS485 is how the driver of a half duplex line is switched.

@@ -123,7 +123,9 @@ func (p *Port) setLine(fd int) error {
 	}
 	off := int64(got.Ospeed) - int64(want.Ospeed)
 	if max(off, -off)*100 > int64(want.Ospeed)*tolerance {
-		return fmt.Errorf("set %s: the port can do %d baud only", p.cfg, got.Ospeed)
+		if !p.cfg.AnyBaud {
+			return fmt.Errorf("set %s: the port can do %d baud only", p.cfg, got.Ospeed)
+		}
 	}
 	const format = unix.CSIZE | unix.PARENB | unix.PARODD | unix.CSTOPB | unix.CRTSCTS
 	if got.Cflag&format != want.Cflag&format {

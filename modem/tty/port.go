@@ -85,7 +85,7 @@ func (p *Port) dial(ctx context.Context, cfg Config) error {
 		p.conn = conn
 		return err
 	}
-	s, err := serial.Open(serial.Config{Path: cfg.Path, Baud: cfg.Baud})
+	s, err := serial.Open(serial.Config{Path: cfg.Path, Baud: cfg.Baud, AnyBaud: true})
 	if err != nil {
 		return err
 	}

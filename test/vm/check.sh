@@ -1,5 +1,5 @@
 #!/bin/bash
-# make vm: all that needs a VM, side by side. Prints ok and FAIL lines; where no
+# make vm: all that needs a VM. Prints ok and FAIL lines; where no
 # VM can be made, one line that begins with "not run:" and status 77.
 #     test/vm/check.sh LUATNETD
 set -uo pipefail
@@ -7,9 +7,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 w=$(mktemp -d)
 trap 'rm -rf "$w"' EXIT
-vm_possible "the queue on real flash and the hardware watchdog" || exit 77
+vm_possible "the queue on real flash, USB modems and the hardware watchdog" || exit 77
 "$here/watchdog.sh" "${1:?usage: check.sh LUATNETD}" >"$w/watchdog" 2>&1 & watchdog=$!
 "$here/flash.sh"; rc=$?
 wait $watchdog || rc=1
 cat "$w/watchdog"
+LUATNETD=$1 "$here/modem.sh" || rc=1
 exit $rc

@@ -1,7 +1,7 @@
 // Command modem runs the scenes of USB modems in the VM: gadgets that this
 // kernel itself is the host of, and the real drivers, pppd and uevents.
 //
-//	modem [SCENE...]    prints ok and FAIL lines; its status says whether all held
+//	modem [SCENE[:PART]...]    prints ok and FAIL lines; its status says whether all held
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"luatnetd/test/vm/modem/gadget"
@@ -24,6 +25,20 @@ var scenes = []struct {
 	run  func(*judge)
 }{
 	{"discovery", discovery}, {"levers", levers}, {"replug", replug}, {"ppp", ppp}, {"unit", unit},
+	{"gateway", whole(gateway)}, {"killed", whole(killed)}, {"plugs", whole(plugs)}, {"trouble", whole(trouble)},
+}
+
+// whole is a scene of the whole daemon, whose binary lies beside us.
+func whole(f func(*judge, *box)) func(*judge) {
+	return func(j *judge) {
+		if j.box == nil {
+			var err error
+			if j.box, err = newBox(j, "/job/luatnetd"); !j.ok("the world", err) {
+				return
+			}
+		}
+		f(j, j.box)
+	}
 }
 
 func main() {
@@ -40,11 +55,18 @@ func main() {
 		if s.name == "unit" && len(os.Args) == 1 {
 			continue // it needs systemd
 		}
-		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], s.name) {
+		if len(os.Args) > 1 && !slices.ContainsFunc(os.Args[1:], func(arg string) bool {
+			name, only, _ := strings.Cut(arg, ":")
+			j.only = only
+			return name == s.name
+		}) {
 			continue
 		}
 		j.say("== %s", s.name)
 		s.run(j)
+	}
+	for _, row := range j.rows {
+		fmt.Println(row)
 	}
 	if j.fails > 0 {
 		fmt.Println(j.fails, "FAIL")
@@ -65,7 +87,14 @@ func prepare() error {
 type judge struct {
 	start time.Time
 	fails int
+	told  int      // of fails
+	rows  []string // of the table of what was measured
+	only  string   // part of a scene, "" all
+	box   *box     // nil until a scene needs it
 }
+
+// wants reports whether a part of a scene is to run.
+func (j *judge) wants(part string) bool { return strings.Contains(part, j.only) }
 
 func (j *judge) say(format string, args ...any) {
 	fmt.Printf("[%6.2f] %s\n", time.Since(j.start).Seconds(), fmt.Sprintf(format, args...))
