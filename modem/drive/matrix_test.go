@@ -13,7 +13,7 @@ import (
 
 // The marks that the matrix leaves nowhere.
 const (
-	secretPIN      = "1234"
+	secretPIN      = "86427531"
 	secretPassword = "geheim-8271"
 	cardICCID      = "89860000000000000017"
 	cardIMSI       = "460000000000017"
