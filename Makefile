@@ -70,6 +70,9 @@ chaos: build ## servers and daemon killed, uplinks switched, five times each: wh
 
 sim: ## days of random faults against the oracle
 	$(GO) test -run Sim -timeout 60m ./internal/simnet -sim.seeds 200 -sim.days 7
+	$(GO) test -run '^TestSimulation$$' -timeout 60m ./modem -modem.days=5000
+	$(GO) test -run '^TestMutations$$' -timeout 60m ./modem -modem.mutations
+	$(GO) test -run '^(TestSimulation|TestHealthyDay|TestCrash.*)$$' -timeout 60m ./modem/drive -drive.days=120
 
 SIZE_LIMIT := 12582912
 TARGETS    ?= amd64 arm64 mipsle arm riscv64

@@ -242,7 +242,11 @@ func (m *Machine) authenticate(then func()) {
 // startNetdev dials where the module does not do it by itself, and is not
 // already connected: a session that lives is not touched.
 func (m *Machine) startNetdev(plan DataPlan) {
-	if m.profile.Check == "" {
+	switch {
+	case m.profile.Check == "" && m.inherited():
+		m.resume(plan)
+		return
+	case m.profile.Check == "":
 		m.dial(plan)
 		return
 	}
@@ -252,6 +256,18 @@ func (m *Machine) startNetdev(plan DataPlan) {
 		}
 		if up, ok := ParseDialled(r.Lines, m.profile.CID); ok && r.Err == nil && up {
 			m.prompt(plan)
+			return
+		}
+		m.dial(plan)
+	})
+}
+
+// resume leaves a session alone that a predecessor has left and of which no
+// command tells but the one that shows its address.
+func (m *Machine) resume(plan DataPlan) {
+	m.readBearer(func(b Bearer, known bool) {
+		if known && b.Addr4.IsValid() {
+			m.awaitBearer(plan, m.now.Add(addressWait))
 			return
 		}
 		m.dial(plan)

@@ -13,7 +13,7 @@ import (
 
 // The marks that the matrix leaves nowhere.
 const (
-	secretPIN      = "1234"
+	secretPIN      = "86427531"
 	secretPassword = "geheim-8271"
 	cardICCID      = "89860000000000000017"
 	cardIMSI       = "460000000000017"
@@ -74,9 +74,7 @@ func cell(t *testing.T, personality string, f modemtest.Fault, r row) {
 	defer w.close()
 	w.until(2*time.Minute, modem.Connected)
 	time.Sleep(time.Minute)
-	if err := w.emu.Fault(f.Name); err != nil {
-		t.Fatal(err)
-	}
+	w.fault(r)
 	time.Sleep(r.after)
 	synctest.Wait()
 	s := w.d.Status()
@@ -109,6 +107,13 @@ func dueClass(next time.Time) string {
 		return "minutes"
 	}
 	return "long"
+}
+
+func (w *world) fault(r row) {
+	w.t.Helper()
+	if err := w.emu.Fault(r.fault, strings.Fields(r.arg)...); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) endFault(r row) {

@@ -9,6 +9,7 @@ type row struct {
 	ends  []string      // "state code" that are right when it is looked at
 	next  string        // when the next try is due, see dueClass
 	after time.Duration // looked at so long after the fault has begun; 0: 3 min
+	arg   string        // of the fault
 	pdp   string        // PDP type of the configuration, "" IP
 	cure  string        // "clear" (default), "card": another card, "bearer": the network ends the bearer as well
 }
@@ -22,7 +23,7 @@ var matrix = []row{
 	{fault: "sim-removed", ends: []string{"sim sim-missing"}, next: "minutes"},
 	healthy("sim-busy"),
 	{fault: "sim-failure", ends: []string{"sim sim-failed"}, next: "minutes"},
-	healthy("pin-required"),
+	{fault: "pin-required", ends: []string{"connected"}, next: "-", arg: secretPIN},
 	{fault: "pin-wrong", ends: []string{"failed sim-pin-wrong"}, next: "-", cure: "card"},
 	healthy("pin-no-counter"),
 	{fault: "puk", ends: []string{"failed sim-puk"}, next: "-", cure: "card"},

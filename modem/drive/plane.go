@@ -46,6 +46,9 @@ func (d *Driver) startData(ctx context.Context, plan modem.DataPlan) {
 	p := &plane{plan: plan, data: made, stop: stop}
 	free := d.closing[plan.Port]
 	d.plane = p
+	if plan.Kind == modem.DataPPP {
+		d.keepLink(Link{}) // while it negotiates, the port is pppd's already
+	}
 	d.work.Add(1)
 	go func() {
 		defer d.work.Done()
@@ -83,7 +86,7 @@ func (d *Driver) adoptPPP(ctx context.Context) []modem.Event {
 	if k.Kind != modem.DataPPP {
 		return nil
 	}
-	plan := modem.DataPlan{Kind: k.Kind, Port: k.Port, Netdev: k.Plan}
+	plan := modem.DataPlan{Kind: k.Kind, Port: k.Port, Netdev: k.Plan, Settings: k.Settings}
 	made, err := d.cfg.Plane(plan)
 	if err != nil || !made.Adopt(ctx) {
 		d.inherited = Link{}
@@ -225,6 +228,8 @@ type kept struct {
 	Kind modem.DataKind
 	Port string // of PPP
 	Plan string // the netdev of the plan
+
+	Settings modem.DataAccess // of PPP: pppd is known by its options; the file is as private as theirs
 }
 
 // inherit reads which session an earlier process has left.
@@ -241,6 +246,9 @@ func (d *Driver) keepLink(l Link) {
 	k := kept{Link: l}
 	if d.plane != nil {
 		k.Kind, k.Port, k.Plan = d.plane.plan.Kind, d.plane.plan.Port, d.plane.plan.Netdev
+		if k.Kind == modem.DataPPP {
+			k.Settings = d.plane.plan.Settings
+		}
 	}
 	b, err := json.Marshal(k)
 	if err == nil {

@@ -25,6 +25,8 @@ type callFacts struct {
 	call *modemtest.PPPCall // that runs at the modem
 	proc *process           // pppd, uqmi or umbim; nil: none
 	runs int                // programs started so far
+
+	touched []string // ports that were opened while pppd had them
 }
 
 // process plays pppd, or the session that uqmi or umbim have started.
@@ -94,9 +96,11 @@ func (s *session) Start(ctx context.Context, _ *os.File) error {
 	p := &process{plan: s.plan, end: make(chan struct{}), ended: make(chan struct{})}
 	s.w.mu.Lock()
 	s.w.calls.runs++
+	s.w.calls.proc = p
 	s.w.mu.Unlock()
 	if s.plan.Kind != modem.DataPPP {
 		if err := s.w.emu.Bind(true); err != nil {
+			p.over(s.w, modem.DataConnect)
 			return err
 		}
 		p.bearer = bearerOf(s.w.emu.Data())
@@ -117,6 +121,7 @@ func (s *session) Start(ctx context.Context, _ *os.File) error {
 		time.Sleep(100 * time.Millisecond)
 	}
 	_ = conn.Close()
+	p.over(s.w, modem.DataConnect)
 	return errors.New("nobody speaks PPP")
 }
 
@@ -150,9 +155,6 @@ func (s *session) speak(ctx context.Context, p *process, conn tty.Conn, c *modem
 
 // watch ends the process when its bearer or line has gone.
 func (p *process) watch(w *world, conn tty.Conn) {
-	w.mu.Lock()
-	w.calls.proc = p
-	w.mu.Unlock()
 	hung := make(chan struct{})
 	if conn != nil {
 		defer conn.Close()

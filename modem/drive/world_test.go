@@ -181,6 +181,9 @@ func (w *world) dial(ctx context.Context, path string) (tty.Conn, error) {
 		ours, theirs := net.Pipe()
 		w.mu.Lock()
 		w.lines = append(w.lines, ours)
+		if pppd := w.calls.proc; pppd != nil && pppd.plan.Kind == modem.DataPPP && pppd.plan.Port == path {
+			w.calls.touched = append(w.calls.touched, path)
+		}
 		w.mu.Unlock()
 		ctx, end := context.WithCancel(w.life)
 		go func() {
