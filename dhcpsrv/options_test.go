@@ -30,8 +30,8 @@ func TestS30_Overload(t *testing.T) {
 	}
 }
 
-// order lists the option codes of a reply as they are on the wire.
-func order(payload []byte) (codes []byte) {
+// codesOf lists the option codes of a reply as they are on the wire.
+func codesOf(payload []byte) (codes []byte) {
 	for p := payload[offOptions:]; len(p) > 1 && p[0] != 255; p = p[2+int(p[1]):] {
 		if p[0] == 0 {
 			p = append([]byte{0, 0}, p[1:]...)
@@ -64,7 +64,7 @@ func TestS31_S32_Options(t *testing.T) {
 	} {
 		r := newRig(t, cfg)
 		offer, how := r.sendFull(message(t, mac(1), discoverMsg, "", tt.opts...))
-		if diff := cmp.Diff(tt.want, order(how.Payload)); diff != "" {
+		if diff := cmp.Diff(tt.want, codesOf(how.Payload)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 		if !bytes.Equal(offer.Options[54], []byte{192, 168, 5, 1}) {
@@ -80,7 +80,7 @@ func TestS31_S32_Options(t *testing.T) {
 	cfg.Trust82 = true
 	r := newRig(t, cfg)
 	_, how := r.sendFull(message(t, mac(1), discoverMsg, "", raw(82, 1, 1, 9), raw(55, 1)))
-	if got := order(how.Payload); got[len(got)-1] != 82 {
+	if got := codesOf(how.Payload); got[len(got)-1] != 82 {
 		t.Errorf("option 82 is not the last one: %v", got)
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
+	"luatnetd/internal/order"
 	"luatnetd/netif"
 )
 
@@ -160,7 +160,7 @@ type Restored struct {
 func (t *Table) Restore(now time.Time, log []Record) Restored {
 	var r Restored
 	latest := map[netip.Addr]saved{}
-	order := map[netip.Addr]int{}
+	place := map[netip.Addr]int{}
 	for i, rec := range log {
 		s, err := decodeRecord(rec.Payload)
 		switch {
@@ -169,14 +169,14 @@ func (t *Table) Restore(now time.Time, log []Record) Restored {
 		case rec.Type == recordForget4:
 			delete(latest, s.addr)
 		default:
-			latest[s.addr], order[s.addr] = s, i
+			latest[s.addr], place[s.addr] = s, i
 		}
 	}
 	var all []saved
 	for _, s := range latest {
 		all = append(all, s)
 	}
-	slices.SortFunc(all, func(a, b saved) int { return cmp.Compare(order[a.addr], order[b.addr]) })
+	order.Sort(all, func(a, b saved) int { return cmp.Compare(place[a.addr], place[b.addr]) })
 	t.out = &Output{}
 	for _, s := range all {
 		if s.boot != hash(t.boot) {
@@ -234,7 +234,7 @@ func (t *Table) orderIdle() {
 	for e := t.idle.Front(); e != nil; e = e.Next() {
 		all = append(all, e.Value.(*binding))
 	}
-	slices.SortStableFunc(all, func(a, b *binding) int {
+	order.Stable(all, func(a, b *binding) int {
 		if a.boots != b.boots {
 			return cmp.Compare(b.boots, a.boots)
 		}

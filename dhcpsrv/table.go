@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"luatnetd/internal/order"
 	"luatnetd/netif"
 )
 
@@ -182,7 +183,7 @@ func (t *Table) expireBindings(now time.Time) {
 		}
 	}
 	// In the order of their ends, so that the same history gives the same table.
-	slices.SortFunc(over, func(a, b *binding) int {
+	order.Sort(over, func(a, b *binding) int {
 		if c := a.expire.Compare(b.expire); c != 0 {
 			return c
 		}
@@ -281,6 +282,6 @@ func (t *Table) sorted() []*binding {
 	for _, b := range t.byAddr {
 		all = append(all, b)
 	}
-	slices.SortFunc(all, func(a, b *binding) int { return a.addr.Compare(b.addr) })
+	order.Sort(all, func(a, b *binding) int { return a.addr.Compare(b.addr) })
 	return all
 }

@@ -3,6 +3,8 @@ package modem
 import (
 	"slices"
 	"strings"
+
+	"luatnetd/internal/order"
 )
 
 // Claim is an uplink that wants a modem on USB.
@@ -25,7 +27,7 @@ func Assign(devices []Device, claims []Claim, imeis map[string]string) map[strin
 		given[c.Uplink], taken[d.Path] = d, true
 	}
 	ordered := slices.Clone(claims)
-	slices.SortStableFunc(ordered, func(a, b Claim) int { return b.Match.weight() - a.Match.weight() })
+	order.Stable(ordered, func(a, b Claim) int { return b.Match.weight() - a.Match.weight() })
 	for _, c := range ordered {
 		for _, d := range devices {
 			if d.Path == c.Has && !taken[d.Path] && c.Match.fits(d, imeis[d.Path], true) {

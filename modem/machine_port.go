@@ -1,9 +1,10 @@
 package modem
 
 import (
-	"slices"
 	"strings"
 	"time"
+
+	"luatnetd/internal/order"
 )
 
 // How a port is probed: "AT" up to 6 times, a second each (spec 2.3), in two
@@ -356,6 +357,6 @@ func sortedKeys[V any](m map[string]V) []string {
 	for k := range m {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, strings.Compare)
+	order.Sort(keys, strings.Compare)
 	return keys
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"luatnetd/internal/order"
 )
 
 // ChangeKind says what a Change is about.
@@ -128,11 +130,11 @@ func linkDelta(old, new *Snapshot) []Change {
 		}
 		list = append(list, compareLink(old, new, o, n)...)
 	}
-	slices.SortStableFunc(list, func(a, b Change) int { return cmp.Compare(order(a.Kind), order(b.Kind)) })
+	order.Stable(list, func(a, b Change) int { return cmp.Compare(place(a.Kind), place(b.Kind)) })
 	return list
 }
 
-func order(k ChangeKind) int {
+func place(k ChangeKind) int {
 	return slices.Index([]ChangeKind{LinkRemoved, LinkAdded, LinkRenamed, LinkAdmin, LinkCarrier, LinkChanged}, k)
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"luatnetd/internal/order"
 	"luatnetd/netif"
 )
 
@@ -102,7 +103,7 @@ func (b *builder) takeUplinks(devices map[string]bool) {
 		b.ups = append(b.ups, uplink{Uplink: u, rank: uint32(rank), mark: b.Marks.Of(u.Index)})
 	}
 	slices.Sort(b.wan)
-	slices.SortFunc(b.ups, func(x, y uplink) int { return int(x.Index) - int(y.Index) })
+	order.Sort(b.ups, func(x, y uplink) int { return int(x.Index) - int(y.Index) })
 }
 
 // nameable reports whether a device name can be written in nft's text, which

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"luatnetd/internal/order"
 	"luatnetd/netif"
 )
 
@@ -280,7 +281,7 @@ func (d *diff) removeOld() {
 // they were read in: the one that keeps the LAN local is the last to go.
 func lastFirst(rules []RuleSpec) []RuleSpec {
 	rules = slices.Clone(rules)
-	slices.SortStableFunc(rules, func(a, b RuleSpec) int { return int(b.Pref) - int(a.Pref) })
+	order.Stable(rules, func(a, b RuleSpec) int { return int(b.Pref) - int(a.Pref) })
 	return rules
 }
 

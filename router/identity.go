@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"luatnetd/internal/order"
 )
 
 // Identity returns what the table looks like when it is read back.
@@ -102,7 +104,7 @@ func (c ChainID) differs(want ChainID, unordered bool) string {
 
 func sortedHashes(list []Hash) []Hash {
 	list = slices.Clone(list)
-	slices.SortFunc(list, func(a, b Hash) int { return slices.Compare(a[:], b[:]) })
+	order.Sort(list, func(a, b Hash) int { return slices.Compare(a[:], b[:]) })
 	return list
 }
 

@@ -56,6 +56,7 @@ var rooms = map[string]kind{
 	"internal/bind":       helper,
 	"internal/rawsock":    helper,
 	"internal/pcap":       pure,
+	"internal/order":      pure,
 	"internal/capture":    effect,
 	"internal/store":      helper,
 	"internal/task":       helper,

@@ -1,8 +1,9 @@
 package config
 
 import (
-	"slices"
 	"strings"
+
+	"luatnetd/internal/order"
 )
 
 // later are the sections of work to come: refused, never silently ignored.
@@ -156,6 +157,6 @@ func ForeignKeys() []ForeignKey {
 	for k, f := range foreignKeys {
 		keys = append(keys, ForeignKey{k, f.want, f.hint})
 	}
-	slices.SortFunc(keys, func(a, b ForeignKey) int { return strings.Compare(a.Key, b.Key) })
+	order.Sort(keys, func(a, b ForeignKey) int { return strings.Compare(a.Key, b.Key) })
 	return keys
 }

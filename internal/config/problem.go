@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"luatnetd/internal/order"
 )
 
 // Position is a place in the file, counted from 1. Col counts characters.
@@ -133,7 +135,7 @@ func (p Problems) Err() error {
 
 // sorted orders by place in the file and drops repetitions.
 func (p Problems) sorted() Problems {
-	slices.SortStableFunc(p, func(a, b Problem) int {
+	order.Stable(p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Key, b.Key))
 	})
 	return slices.Compact(p)

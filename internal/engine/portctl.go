@@ -2,10 +2,10 @@ package engine
 
 import (
 	"cmp"
-	"slices"
 
 	"luatnetd/internal/config"
 	"luatnetd/internal/host"
+	"luatnetd/internal/order"
 	"luatnetd/internal/status"
 )
 
@@ -19,7 +19,7 @@ func (e *Engine) portList() []status.Port {
 			Messages: s.Messages, Refused: s.Refused, Unsent: s.Unsent, GapFrom: s.Gap.From, GapTo: s.Gap.To,
 		})
 	}
-	slices.SortFunc(list, func(a, b status.Port) int { return cmp.Compare(a.Name, b.Name) })
+	order.Sort(list, func(a, b status.Port) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 
@@ -29,7 +29,7 @@ func (e *Engine) serverList() []status.Server {
 	for _, s := range e.clients.view.Load().servers {
 		list = append(list, serverStatus(s.cfg, s))
 	}
-	slices.SortFunc(list, func(a, b status.Server) int { return cmp.Compare(a.Name, b.Name) })
+	order.Sort(list, func(a, b status.Server) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 

@@ -1,8 +1,9 @@
 package status
 
 import (
-	"slices"
 	"time"
+
+	"luatnetd/internal/order"
 )
 
 // APIVersion is the version of the control protocol and of this document.
@@ -155,7 +156,7 @@ func (d *Document) Uplink(name string) *Uplink {
 // SortHealth puts the worst codes first; equals keep their order.
 func (d *Document) SortHealth() {
 	rank := map[string]int{"error": 0, "warning": 1, "notice": 2}
-	slices.SortStableFunc(d.Health, func(a, b Code) int { return rank[a.Severity] - rank[b.Severity] })
+	order.Stable(d.Health, func(a, b Code) int { return rank[a.Severity] - rank[b.Severity] })
 }
 
 // UplinkNames returns the names of the uplinks, in order.

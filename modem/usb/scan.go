@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
+	"luatnetd/internal/order"
 	"luatnetd/modem"
 	"luatnetd/netif"
 )
@@ -64,7 +64,7 @@ func Scan(root string) ([]modem.Device, error) {
 			list = append(list, d)
 		}
 	}
-	slices.SortFunc(list, func(a, b modem.Device) int { return natural(a.Path, b.Path) })
+	order.Sort(list, func(a, b modem.Device) int { return natural(a.Path, b.Path) })
 	return list, nil
 }
 
@@ -89,12 +89,12 @@ func device(dir, path string) (modem.Device, bool) {
 		possible = possible || speaks(i.Class.Class)
 		addParts(&d, sub, i)
 	}
-	slices.SortFunc(d.Interfaces, func(a, b modem.Interface) int { return a.Number - b.Number })
-	slices.SortFunc(d.Ports, func(a, b modem.Port) int {
+	order.Sort(d.Interfaces, func(a, b modem.Interface) int { return a.Number - b.Number })
+	order.Sort(d.Ports, func(a, b modem.Port) int {
 		return cmp.Or(a.Interface-b.Interface, natural(a.Path, b.Path))
 	})
-	slices.SortFunc(d.Nets, func(a, b modem.Net) int { return cmp.Or(a.Interface-b.Interface, natural(a.Name, b.Name)) })
-	slices.SortFunc(d.Control, natural)
+	order.Sort(d.Nets, func(a, b modem.Net) int { return cmp.Or(a.Interface-b.Interface, natural(a.Name, b.Name)) })
+	order.Sort(d.Control, natural)
 	return d, possible || len(d.Ports)+len(d.Nets)+len(d.Control) > 0
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"luatnetd/internal/order"
 )
 
 // round is one round of questions.
@@ -74,7 +76,7 @@ func (m *Monitor) pick() (ask, rest []*TargetStatus) {
 	}
 	strong := slices.DeleteFunc(slices.Clone(all), func(t *TargetStatus) bool { return t.Target.Kind.rank() < rank })
 	// Who answered last time first; the rest keeps the order of the file.
-	slices.SortStableFunc(strong, func(a, b *TargetStatus) int { return b.standing() - a.standing() })
+	order.Stable(strong, func(a, b *TargetStatus) int { return b.standing() - a.standing() })
 	n := min(firstAsked, len(strong))
 	for n > 1 && !strong[n-1].Seen {
 		n--

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"luatnetd/internal/order"
 	"luatnetd/netif"
 )
 
@@ -122,8 +123,8 @@ func (s *state) snapshot() *netif.Snapshot {
 			})
 		}
 	}
-	slices.SortFunc(snap.Links, func(a, b netif.Link) int { return cmp.Compare(a.Index, b.Index) })
-	slices.SortFunc(snap.Facts, func(a, b netif.DeviceFacts) int { return cmp.Compare(a.Name, b.Name) })
+	order.Sort(snap.Links, func(a, b netif.Link) int { return cmp.Compare(a.Index, b.Index) })
+	order.Sort(snap.Facts, func(a, b netif.DeviceFacts) int { return cmp.Compare(a.Name, b.Name) })
 	for _, a := range s.addrs {
 		if _, ok := s.links[a.Link]; ok {
 			snap.Addrs = append(snap.Addrs, a)
@@ -139,7 +140,7 @@ func (s *state) snapshot() *netif.Snapshot {
 		}
 		snap.Routes = append(snap.Routes, r)
 	}
-	slices.SortStableFunc(snap.Routes, compareRoutes)
+	order.Stable(snap.Routes, compareRoutes)
 	return snap
 }
 

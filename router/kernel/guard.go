@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"luatnetd/internal/order"
 	"luatnetd/router"
 )
 
@@ -95,7 +96,9 @@ func (g *guard) allow(r router.Rooms, now time.Time) bool {
 
 // left lists the rooms that are not as planned and stay so for now.
 func (g *guard) left() []Paused {
-	return slices.SortedFunc(maps.Values(g.paused), func(a, b Paused) int { return int(a.Room) - int(b.Room) })
+	all := slices.Collect(maps.Values(g.paused))
+	order.Sort(all, func(a, b Paused) int { return int(a.Room) - int(b.Room) })
+	return all
 }
 
 func (g *guard) reason(r router.Rooms, now time.Time, who string) error {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"luatnetd/internal/order"
 	"luatnetd/router"
 )
 
@@ -219,16 +221,15 @@ func wantedID(t router.Table) router.Identity {
 
 // identical compares two identities. Rules are ordered, chains are not.
 func identical(a, b router.Identity) bool {
-	byName := func(x, y router.ChainID) int {
-		if x.Name < y.Name {
-			return -1
-		}
-		return 1
+	byName := func(list []router.ChainID) []router.ChainID {
+		list = slices.Clone(list)
+		order.Sort(list, func(x, y router.ChainID) int { return strings.Compare(x.Name, y.Name) })
+		return list
 	}
 	chain := func(x, y router.ChainID) bool {
 		return x.Name == y.Name && x.Base == y.Base && slices.Equal(x.Hashes, y.Hashes)
 	}
 	set := func(x, y []string) bool { return slices.Equal(x, y) }
 	return a.Dormant == b.Dormant && slices.Equal(a.Counters, b.Counters) && maps.EqualFunc(a.Sets, b.Sets, set) &&
-		slices.EqualFunc(slices.SortedFunc(slices.Values(a.Chains), byName), slices.SortedFunc(slices.Values(b.Chains), byName), chain)
+		slices.EqualFunc(byName(a.Chains), byName(b.Chains), chain)
 }

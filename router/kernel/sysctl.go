@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"luatnetd/internal/order"
 	"luatnetd/router"
 )
 
@@ -143,7 +144,9 @@ func (s *sysctls) restore() error {
 	}
 	var errs []error
 	left := make(map[string]string)
-	for _, path := range slices.SortedFunc(maps.Keys(s.original), forwardFirst) {
+	paths := slices.Collect(maps.Keys(s.original))
+	order.Sort(paths, forwardFirst)
+	for _, path := range paths {
 		if err := put(path, s.original[path]); err != nil {
 			errs, left[path] = append(errs, err), s.original[path]
 		}
