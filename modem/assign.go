@@ -19,8 +19,9 @@ type Claim struct {
 // that is plugged in later takes nothing away. Then those that ask for most
 // choose first, else in the order given. imeis are the IMEIs that are known so
 // far, by path; a device of unknown IMEI is given to a claim with an IMEI only
-// to find out.
-func Assign(devices []Device, claims []Claim, imeis map[string]string) map[string]Device {
+// to find out. One that a profile knows is a modem even where no driver has its
+// ttys yet: new_id comes later.
+func Assign(devices []Device, claims []Claim, imeis map[string]string, ps Profiles) map[string]Device {
 	given := map[string]Device{}
 	taken := map[string]bool{}
 	give := func(c Claim, d Device) {
@@ -41,7 +42,7 @@ func Assign(devices []Device, claims []Claim, imeis map[string]string) map[strin
 				continue
 			}
 			i := slices.IndexFunc(devices, func(d Device) bool {
-				return !taken[d.Path] && (c.Match.named() || d.plausible()) && c.Match.fits(d, imeis[d.Path], unknown)
+				return !taken[d.Path] && (c.Match.named() || d.plausible() || ps.Known(d)) && c.Match.fits(d, imeis[d.Path], unknown)
 			})
 			if i >= 0 {
 				give(c, devices[i])

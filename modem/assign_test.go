@@ -41,12 +41,29 @@ func TestAssign(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := map[string]string{}
-			for uplink, d := range Assign(tt.devices, tt.claims, tt.imeis) {
+			for uplink, d := range Assign(tt.devices, tt.claims, tt.imeis, Profiles{}) {
 				got[uplink] = d.Path[len("pci0/usb1/"):]
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// An Air720 shows a netdev and no tty until new_id: it is a modem, a network
+// card that looks like it is none.
+func TestAssignKnown(t *testing.T) {
+	ps, err := LoadProfiles("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := Device{Path: "usb1/1-1", VID: 0x1286, PID: 0x4e3d, Nets: []Net{{Name: "usb0"}}}
+	if _, ok := Assign([]Device{d}, []Claim{{Uplink: "4g"}}, nil, ps)["4g"]; !ok {
+		t.Error("a known modem without ttys is left alone")
+	}
+	d.VID, d.PID = 0x0bda, 0x8153
+	if _, ok := Assign([]Device{d}, []Claim{{Uplink: "4g"}}, nil, ps)["4g"]; ok {
+		t.Error("a network card is taken for a modem")
 	}
 }

@@ -62,7 +62,7 @@ func (e *Engine) assignModems() {
 			claims = append(claims, modem.Claim{Uplink: u.cfg.Name, Match: u.cfg.Modem.Match, Has: u.modem.path})
 		}
 	}
-	given := modem.Assign(e.modems.devices, claims, e.modems.imeis)
+	given := modem.Assign(e.modems.devices, claims, e.modems.imeis, e.modems.profiles)
 	for _, c := range claims {
 		p := e.byName(c.Uplink).modem
 		p.device = nil // its path stays: the same modem comes back there
