@@ -74,13 +74,16 @@ sim: ## days of random faults against the oracle
 	$(GO) test -run '^TestMutations$$' -timeout 60m ./modem -modem.mutations
 	$(GO) test -run '^(TestSimulation|TestHealthyDay|TestCrash.*)$$' -timeout 60m ./modem/drive -drive.days=120
 
-SIZE_LIMIT := 12582912
+# mips code is larger, and all of it is compiled without inlining already: see docs/adr/0010.
+SIZE_LIMIT      := 12582912
+SIZE_LIMIT_MIPS := 13631488
 TARGETS    ?= amd64 arm64 mipsle arm riscv64
-size: ## the stripped binary stays below 12 MiB on every target
+size: ## the stripped binary stays below 12 MiB on every target, 13 MiB on mips
 	@for t in $(TARGETS); do \
 	  packaging/compile.sh $$t bin/luatnetd-$$t $(VERSION) || exit 1; \
 	  n=$$(stat -c %s bin/luatnetd-$$t); echo "$$t $$n bytes"; \
-	  [ $$n -le $(SIZE_LIMIT) ] || { echo "$$t is over $(SIZE_LIMIT) bytes"; exit 1; }; \
+	  case $$t in mips*) limit=$(SIZE_LIMIT_MIPS);; *) limit=$(SIZE_LIMIT);; esac; \
+	  [ $$n -le $$limit ] || { echo "$$t is over $$limit bytes"; exit 1; }; \
 	done
 
 packages: ## .deb (amd64, arm64), .ipk and .apk (mipsel_24kc, aarch64_cortex-a53) in dist/

@@ -34,7 +34,7 @@ func (p *process) open(program string) error {
 	case err != nil:
 	case since != p.Since || program != "" && name != program:
 		err = fmt.Errorf("process %d is %s now", p.PID, name)
-	case state == 'Z':
+	case state == 'Z' && program != "": // a child of now is still waited for
 		err = fmt.Errorf("process %d has ended", p.PID)
 	default:
 		err = unix.SetNonblock(fd, true) // for the poller
