@@ -82,15 +82,16 @@ type DataCause string
 // The causes. DataPeer and the like follow pppd(8), EXIT STATUS.
 const (
 	DataOK       DataCause = ""
-	DataAsked    DataCause = "asked"           // we stopped it
-	DataPeer     DataCause = "peer closed"     // pppd 0, 16
-	DataNoEcho   DataCause = "no echo"         // pppd 15, or 16 after "No response to … echo-requests"
-	DataAuth     DataCause = "authentication"  // pppd 11, 19: stands until the configuration changes
-	DataNegotiat DataCause = "negotiation"     // pppd 10
-	DataConnect  DataCause = "no connection"   // NO CARRIER, pppd 8
-	DataSystem   DataCause = "system"          // pppd 1, 2, 4, 6, 7: this machine's fault
-	DataMissing  DataCause = "program missing" // pppd, uqmi, qmicli, umbim, mbimcli
-	DataDeadline DataCause = "deadline"        // the program was killed
+	DataAsked    DataCause = "asked"              // we stopped it
+	DataPeer     DataCause = "peer closed"        // pppd 0, 16
+	DataNoEcho   DataCause = "no echo"            // pppd 15, or 16 after "No response to … echo-requests"
+	DataAuth     DataCause = "authentication"     // pppd 11, 19: stands until the configuration changes
+	DataNegotiat DataCause = "negotiation"        // pppd 10
+	DataConnect  DataCause = "no connection"      // NO CARRIER, pppd 8
+	DataNoDial   DataCause = "port does not dial" // ATD is an error there, or has no answer
+	DataSystem   DataCause = "system"             // pppd 1, 2, 4, 6, 7: this machine's fault
+	DataMissing  DataCause = "program missing"    // pppd, uqmi, qmicli, umbim, mbimcli
+	DataDeadline DataCause = "deadline"           // the program was killed
 )
 
 // Finished is the end of an action that is neither a Send nor a port's.

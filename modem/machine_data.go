@@ -43,6 +43,8 @@ type dataFacts struct {
 	missing    map[DataKind]bool
 	dialled    time.Time // the last start
 	auth       bool      // refused for good: until the configuration changes
+
+	undialled map[string]bool // ports that have not dialled in this round
 }
 
 // port is the tty that carries data, "" for none.
@@ -118,16 +120,40 @@ func (m *Machine) offers(k DataKind) (DataPlan, bool) {
 		}
 		return plan, false
 	case DataPPP:
-		port, ok := m.profile.DialPort(slices.DeleteFunc(slices.Clone(m.profile.PortsInOrder(m.device.Ports)), func(p Port) bool {
-			return m.ports.binary[p.Path]
-		}), m.ports.main)
+		port, ok := m.dialPort()
 		if !ok || m.profile.Dial == "" {
 			return plan, false
 		}
-		plan.Port, plan.Netdev = port.Path, m.set.Netdev
+		plan.Port, plan.Netdev = port, m.set.Netdev
 		return plan, true
 	}
 	return plan, false
+}
+
+// dialPort is the first port that may dial and has not refused to.
+func (m *Machine) dialPort() (string, bool) {
+	ports := slices.DeleteFunc(m.profile.PortsInOrder(m.device.Ports), func(p Port) bool { return m.ports.binary[p.Path] })
+	for _, p := range m.profile.DialPorts(ports, m.ports.main) {
+		if !m.data.undialled[p.Path] {
+			return p.Path, true
+		}
+	}
+	return "", false
+}
+
+// nextDialPort leaves a port that does not dial. It reports whether there is
+// another one; a new round begins where there is none.
+func (m *Machine) nextDialPort() bool {
+	f := &m.data
+	if f.undialled == nil {
+		f.undialled = map[string]bool{}
+	}
+	f.undialled[f.plan.Port] = true
+	if _, ok := m.dialPort(); ok {
+		return true
+	}
+	f.undialled = nil
+	return false
 }
 
 // stageData has the data call up.

@@ -130,10 +130,14 @@ func (m *Machine) goSilent(nothing bool) bool {
 // have been stuck at the start.
 func (m *Machine) speakAgain() bool {
 	f := &m.ports
-	if m.level.Addr.IsValid() || len(m.device.Ports) == 0 || m.alarm(f.noneAt.Add(silentEvery)) {
+	if m.level.Addr.IsValid() || len(m.device.Ports) == 0 {
 		return false
 	}
-	f.none, f.next = false, 0
+	if at := f.noneAt.Add(silentEvery); m.alarm(at) {
+		m.want.next = at
+		return false
+	}
+	f.none, f.next, f.binary = false, 0, nil // what was binary may have been a boot's log
 	m.profile = m.profiles.For(m.device)
 	m.again()
 	return true

@@ -31,6 +31,11 @@ func (m *Machine) dataChanged(e DataChanged) {
 		m.tell("modem", CodeProgram.Sentence()+": "+e.Message, true, "data", string(kind))
 	case DataAuth:
 		m.giveUp(CodeAuth, e.Message)
+	case DataNoDial:
+		m.tell("modem", "the port "+f.plan.Port+" does not dial: "+e.Message, true, "port", f.plan.Port)
+		if !m.nextDialPort() {
+			m.giveUp(CodePDPRefused, string(e.Cause)+" "+e.Message)
+		}
 	default:
 		m.tell("modem", "the data connection ended: "+string(e.Cause)+" "+e.Message, true, "data", string(kind))
 		if was != dataUp || lasted < time.Minute {

@@ -40,6 +40,7 @@ func (m *Machine) updated() {
 	if m.anew {
 		m.anew = false
 		m.data.auth, m.data.refused, m.data.missing = false, "", nil
+		m.data.undialled = nil
 		m.forgetAPN()
 		m.redial()
 	}

@@ -146,18 +146,20 @@ func TestDialPort(t *testing.T) {
 	ps := embedded(t)
 	ports := usb(0x2c7c, 0x0125, "", Class{0xff, 0xff, 0xff}, []int{2, 3}, nil).Ports
 	qc, _ := ps.ByID("quectel-qc")
-	if p, ok := qc.DialPort(ports, ports[0].Path); !ok || p.Interface != 3 {
+	if p := qc.DialPorts(ports, ports[0].Path); len(p) != 1 || p[0].Interface != 3 {
 		t.Errorf("EC25 dials on %v", p)
 	}
 	generic, _ := ps.ByID("generic-ppp")
-	if p, ok := generic.DialPort(ports, ports[0].Path); !ok || p.Path == ports[0].Path {
-		t.Errorf("two ports: dials on the main one, %v", p)
+	if p := generic.DialPorts(ports, ports[0].Path); len(p) != 2 || p[1].Path != ports[0].Path {
+		t.Errorf("two ports: not the main one last, %v", p)
 	}
-	if p, ok := generic.DialPort(ports[:1], ports[0].Path); !ok || p.Path != ports[0].Path {
-		t.Errorf("one port: %v %v", p, ok)
+	if p := generic.DialPorts(ports[:1], ports[0].Path); len(p) != 1 {
+		t.Errorf("one port: %v", p)
 	}
-	if _, ok := generic.DialPort(nil, ""); ok {
-		t.Error("dials without a port")
+	l610, _ := ps.ByID("fibocom-l610")
+	list6 := []Port{{Path: "a", Interface: 2}, {Path: "b", Interface: 3}, {Path: "c", Interface: 6}, {Path: "d", Interface: 7}, {Path: "e", Interface: 8}}
+	if p := l610.DialPorts(list6, "a"); p[0].Path != "e" || p[1].Path != "d" || p[4].Path != "a" {
+		t.Errorf("L610: %v, want the known ports first, the main one last", p)
 	}
 	huawei, _ := ps.ByID("huawei-ndis")
 	list := []Port{{Path: "a", Interface: 0, Class: Class{0xff, 2, 0x10}}, {Path: "b", Interface: 1, Class: Class{0xff, 2, 0x13}},

@@ -29,24 +29,28 @@ func (p Profile) Shuns(port Port) bool {
 		slices.ContainsFunc(p.AvoidProtocol, func(n int) bool { return vendorPort(port, n) })
 }
 
-// DialPort is the port to dial on, of those that speak AT; false if there is
-// none. It is the one the profile names, else the last of the list that is not
-// the main port, else the main port itself.
-func (p Profile) DialPort(speaking []Port, main string) (Port, bool) {
-	for _, port := range speaking {
+// DialPorts lists the ports to dial on, the best first: the one the profile
+// names and no other, else those that are known to speak AT, the last first,
+// else any, and the main port in the end.
+func (p Profile) DialPorts(ports []Port, main string) []Port {
+	for _, port := range ports {
 		if port.Interface == p.PPP || slices.ContainsFunc(p.PPPProtocol, func(n int) bool { return vendorPort(port, n) }) {
-			return port, true
+			return []Port{port}
 		}
 	}
-	for _, port := range slices.Backward(speaking) {
-		if port.Path != main {
-			return port, true
+	list := slices.Clone(ports)
+	slices.Reverse(list)
+	rank := func(port Port) int {
+		switch {
+		case port.Path == main:
+			return 2
+		case slices.Contains(p.AT, port.Interface):
+			return 0
 		}
+		return 1
 	}
-	if len(speaking) > 0 {
-		return speaking[0], true
-	}
-	return Port{}, false
+	slices.SortStableFunc(list, func(a, b Port) int { return rank(a) - rank(b) })
+	return list
 }
 
 // Netdev is the device that carries data, of those of the modem.

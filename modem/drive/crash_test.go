@@ -19,7 +19,7 @@ func crashFamilies(each func(id, data string)) {
 		if p.AT() {
 			each(p.ID, "auto")
 		}
-		if p.PPP() && p.Driver() != "" && dials[p.ID] == "" {
+		if p.PPP() && p.Driver() != "" {
 			each(p.ID, "ppp")
 		}
 	}

@@ -43,15 +43,20 @@ func TestMatrix(t *testing.T) {
 					continue
 				}
 			}
-			if why := dials[p.ID]; why != "" && f.Group == "ppp" {
-				t.Logf("%s × %s is not tested: %s", p.ID, f.Name, why)
-				continue
+			for column, run := range map[string]func(*testing.T, string, modemtest.Fault, row){"while online": cell, "at start": startCell} {
+				at, ok := r, true
+				if column == "at start" {
+					at, ok = atStart(f, p.ID, r)
+				}
+				if !ok {
+					continue
+				}
+				applied++
+				t.Run(f.Name+"/"+p.ID+"/"+column, func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) { run(t, p.ID, f, at) })
+				})
 			}
-			applied++
-			t.Run(f.Name+"/"+p.ID, func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { cell(t, p.ID, f, r) })
-			})
 		}
 	}
 	t.Logf("%d cells apply", applied)
@@ -62,6 +67,26 @@ func TestMatrix(t *testing.T) {
 
 // cell is one fault with one family.
 func cell(t *testing.T, personality string, f modemtest.Fault, r row) {
+	w := newWorld(t, personality, modemtest.Options{}, cellSettings(f, r))
+	w.start()
+	defer w.close()
+	w.until(2*time.Minute, modem.Connected)
+	time.Sleep(time.Minute)
+	w.fault(r)
+	w.comesTo(r)
+}
+
+// startCell is a fault that is there before the driver is.
+func startCell(t *testing.T, personality string, f modemtest.Fault, r row) {
+	w := newWorld(t, personality, modemtest.Options{}, cellSettings(f, r))
+	w.fault(r)
+	w.start()
+	defer w.close()
+	w.comesTo(r)
+}
+
+// cellSettings are those of a cell: some have credentials.
+func cellSettings(f modemtest.Fault, r row) modem.Settings {
 	set := modem.Settings{SIM: modem.SIMSettings{PIN: secretPIN, PDPType: "IP", Roaming: true}}
 	if r.pdp != "" {
 		set.SIM.PDPType = r.pdp
@@ -69,12 +94,16 @@ func cell(t *testing.T, personality string, f modemtest.Fault, r row) {
 	if f.Group == "ppp" {
 		set.Data = "ppp"
 	}
-	w := newWorld(t, personality, modemtest.Options{}, set)
-	w.start()
-	defer w.close()
-	w.until(2*time.Minute, modem.Connected)
-	time.Sleep(time.Minute)
-	w.fault(r)
+	if f.Group == "ppp" || f.Group == "network" {
+		set.SIM.User, set.SIM.Password, set.SIM.Auth = "field", secretPassword, "chap"
+	}
+	return set
+}
+
+// comesTo compares what the fault comes to with the row, ends it, and wants
+// data back.
+func (w *world) comesTo(r row) {
+	t := w.t
 	time.Sleep(r.after)
 	synctest.Wait()
 	s := w.d.Status()
@@ -85,7 +114,8 @@ func cell(t *testing.T, personality string, f modemtest.Fault, r row) {
 		t.Errorf("next try %s (%s), want %s", got, time.Until(s.Next), r.next)
 	}
 	w.endFault(r)
-	w.backWithin(max(0, time.Until(s.Next)) + backBar)
+	w.backWithin(max(0, time.Until(s.Next), r.wait) + backBar)
+	w.ask()
 	w.noSecrets()
 	if t.Failed() {
 		w.mu.Lock()
@@ -123,6 +153,10 @@ func (w *world) endFault(r row) {
 		w.emu.Insert(modemtest.SIM{ICCID: "89860000000000000025", IMSI: "460000000000025"})
 	case "bearer":
 		w.emu.Deactivate(false)
+	case "settings":
+		set := w.cfg.Settings
+		set.SIM.User = "other"
+		w.d.Update(set)
 	}
 }
 

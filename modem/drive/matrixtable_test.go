@@ -10,8 +10,9 @@ type row struct {
 	next  string        // when the next try is due, see dueClass
 	after time.Duration // looked at so long after the fault has begun; 0: 3 min
 	arg   string        // of the fault
+	wait  time.Duration // a wait in progress that the status does not show
 	pdp   string        // PDP type of the configuration, "" IP
-	cure  string        // "clear" (default), "card": another card, "bearer": the network ends the bearer as well
+	cure  string        // "clear" (default), "card": another card, "bearer": the network ends the bearer as well, "settings": others
 }
 
 // healthy is a row of a fault that must not be noticed, or is over by itself.
@@ -99,15 +100,6 @@ var exceptions = map[string]map[string]row{
 	// its only port carries data: nothing is asked on it
 	"diag": {"generic-ppp": healthy("diag")}, "mute": {"generic-ppp": healthy("mute")}, "stuck": {"generic-ppp": healthy("stuck")},
 	"eio": {"generic-ppp": healthy("eio")}, "delay": {"generic-ppp": healthy("delay")}, "late": {"generic-ppp": healthy("late")},
-}
-
-// dials are the families that cannot be dialled in the lab, with the reason:
-// the profile does not say which port dials, and the machine speaks AT on the
-// emulator's only one that does.
-var dials = map[string]string{
-	"generic-net":   "its dial port is not known",
-	"quectel-ec200": "its dial port is not known",
-	"fibocom-l610":  "its dial port is not known",
 }
 
 // rowOf is the row of a cell.

@@ -124,7 +124,10 @@ func (e dialError) Unwrap() error { return e.error }
 // dial opens the plan's port, dials, and takes the tty out of our hands.
 func (d *Driver) dial(ctx context.Context, plan modem.DataPlan) (*os.File, error) {
 	t, err := d.openTTY(ctx, plan.Port)
-	if err != nil {
+	switch {
+	case errors.Is(err, tty.ErrBinary):
+		return nil, dialError{err}
+	case err != nil:
 		return nil, err
 	}
 	if r := t.Do(ctx, plan.Dial); r.Err != nil {
@@ -147,8 +150,11 @@ func terminal(conn tty.Conn) (*os.File, error) {
 }
 
 func causeOf(err error) modem.DataCause {
-	if errors.As(err, new(dialError)) {
+	switch {
+	case errors.As(err, new(modem.ConnectError)):
 		return modem.DataConnect
+	case errors.As(err, new(dialError)):
+		return modem.DataNoDial
 	}
 	return data.Cause(err)
 }

@@ -2,11 +2,15 @@ package drive
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
+
+	"luatnetd/modem"
 )
 
 // sink keeps all that the driver writes to its log.
@@ -43,11 +47,24 @@ func (w *world) noSecrets() {
 	w.mu.Lock()
 	told := fmt.Sprintf("%+v", w.told)
 	w.mu.Unlock()
-	for where, text := range map[string]string{"status": string(status), "export": w.d.Export(), "journal": told, "log": w.logged.String()} {
-		for what, secret := range map[string]string{"PIN": `CPIN="` + secretPIN, "password": secretPassword, "ICCID": cardICCID, "IMSI": cardIMSI} {
+	for where, text := range map[string]string{"status": string(status), "export": w.d.Export(), "journal": told, "log": w.logged.String(), "answers": w.answers} {
+		for what, secret := range map[string]string{"PIN": secretPIN, "password": secretPassword, "ICCID": cardICCID, "IMSI": cardIMSI} {
 			if i := strings.Index(text, secret); i >= 0 {
 				w.t.Errorf("the %s shows the %s: …%s…", where, what, text[max(0, i-60):min(len(text), i+40)])
 			}
 		}
+	}
+}
+
+// ask asks what an operator may ask, and keeps answers and errors.
+func (w *world) ask() {
+	for _, r := range []modem.Request{
+		{Kind: modem.AskAT, Text: "+CPIN?"}, {Kind: modem.AskAT, Text: "+CPIN=\"1\""}, {Kind: modem.AskAT, Text: "+CGDCONT?"}, {Kind: modem.AskAT, Text: "+CGAUTH?"},
+		{Kind: modem.AskUSSD, Text: "*100#"}, {Kind: modem.AskCells}, {Kind: modem.AskSMSSend, To: "12345", Text: "hello"},
+	} {
+		ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
+		lines, err := w.d.Ask(ctx, r)
+		stop()
+		w.answers += fmt.Sprintln(r.Kind, lines, err)
 	}
 }

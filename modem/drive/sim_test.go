@@ -50,7 +50,7 @@ func TestSimulation(t *testing.T) {
 func simulate(t *testing.T, p modemtest.Personality, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 5)) // reproducible: it is a test
 	set := modem.Settings{Power: true, SIM: modem.SIMSettings{PIN: secretPIN, PDPType: "IP", Roaming: true}}
-	if p.PPP() && dials[p.ID] == "" && rng.IntN(3) == 0 {
+	if p.PPP() && rng.IntN(3) == 0 {
 		set.Data = "ppp"
 	}
 	w := newWorld(t, p.ID, modemtest.Options{Seed: seed}, set)

@@ -36,7 +36,8 @@ type world struct {
 	releases int
 	host     engineModel // the engine's part
 	calls    callFacts
-	logged   sink // has its own lock
+	logged   sink   // has its own lock
+	answers  string // to an operator; the test's own
 	lines    []net.Conn
 	life     context.Context // of what outlives the driver
 	die      context.CancelFunc
