@@ -23,9 +23,10 @@ type pollFacts struct {
 	at       time.Time // of the last round
 	bearerAt time.Time
 	signalAt time.Time
-	signals  int // asked for so far
-	turn     int // of the others
-	missed   int // how often the address was missing
+	signals  int  // asked for so far
+	turn     int  // of the others
+	between  bool // the last of the others was +COPS?, out of turn
+	missed   int  // how often the address was missing
 	suspect  time.Time
 	regURC   bool // a URC says that the registration has changed
 	dataURC  bool // likewise the data call
@@ -221,7 +222,11 @@ func (m *Machine) askOther(then func()) {
 	}
 	others = append(others, "+CBC", "+CCLK?", "+COPS=3,0", "+COPS?", "+COPS=3,2") // the last three: the operator's name
 	text := others[p.turn%len(others)]
-	p.turn++
+	if p.between = !p.between && m.net.operator.PLMN == ""; p.between {
+		text = "+COPS?" // it was asked too early: a person looks for the network first
+	} else {
+		p.turn++
+	}
 	m.poke(text, func(lines []string) { m.otherRead(text, lines); then() }, then)
 }
 

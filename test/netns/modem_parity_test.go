@@ -37,8 +37,8 @@ func TestGPMobileLibrary(t *testing.T) {
 	b.ok(b.ISPs[0].Cut())
 	b.start()
 	b.modemIs(60*time.Second, modem.Connected, "")
-	b.eventually(90*time.Second, "signal and cell are read", func() error {
-		if s := b.modem(); s.Signal.RSRP == nil || s.Cell.EARFCN == 0 {
+	b.eventually(90*time.Second, "signal, cell and network are read", func() error {
+		if s := b.modem(); s.Signal.RSRP == nil || s.Cell.EARFCN == 0 || s.PLMN == "" {
 			return fmt.Errorf("%+v", s)
 		}
 		return nil
