@@ -33,7 +33,7 @@ func compositions() []carries {
 		{what: "ECM, dummy_hcd", spec: part(gadget.Air780E, gadget.ECM, gadget.ACM, gadget.ACM), udc: gadget.Dummy(0), id: "air780-at", mode: "ecm"},
 		{what: "RNDIS, dummy_hcd", spec: part(gadget.Air780E, gadget.RNDIS, gadget.ACM, gadget.ACM), udc: gadget.Dummy(0), id: "air780-at"},
 		{what: "NCM, dummy_hcd", spec: part(gadget.Air780E, gadget.NCM, gadget.ACM, gadget.ACM), udc: gadget.Dummy(0), id: "air780-at", mode: "ecm"},
-		{what: "1286:4e3d by new_id, usbip", spec: part(gadget.Air720, gadget.RNDIS, gadget.Serial, gadget.Serial, gadget.Serial), udc: gadget.Virtual{}, id: "air720", conf: "[uplink.modem.match]\nusb_id = \"1286:4e3d\"\n"},
+		{what: "1286:4e3d by new_id, usbip", spec: part(gadget.Air720, gadget.RNDIS, gadget.Serial, gadget.Serial, gadget.Serial), udc: gadget.Virtual{}, id: "air720"},
 		{what: "Air780E whole, usbip", spec: gadget.Air780E, udc: gadget.Virtual{}, id: "air780-at"},
 		{what: "EC25 whole, ECM, usbip", spec: gadget.EC25, udc: gadget.Virtual{}, id: "quectel-qc"},
 		{what: "EC25 whole, PPP, usbip", spec: gadget.EC25, udc: gadget.Virtual{}, id: "quectel-qc", conf: "data = \"ppp\"\n"},
