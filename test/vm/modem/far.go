@@ -35,9 +35,8 @@ type far struct {
 
 	mu    sync.Mutex // guards what follows
 	moved bool       // its netdev is in ns
-	since time.Time  // of the last plug
+	in    bool       // the plug is
 	fails []error
-	ppp   *exec.Cmd // the call's peer
 }
 
 // lan is the modem's end of the netdev, in its namespace.
@@ -79,17 +78,13 @@ func newFar(x *box, i int, s gadget.Spec, udc gadget.UDC, id string, o modemtest
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
 	o.Pace = atOnce
-	o.Vanished = func() { f.work <- func() { f.note(g.Unplug()) } }
+	o.Vanished = func() { f.work <- f.pullOut }
 	o.Returned = func() { f.work <- f.plugIn }
 	o.Data = func(s modemtest.DataState) { f.work <- func() { f.note(f.data(s)) } }
 	o.PPP = f.peer
 	f.Modem = modemtest.New(p, o)
 	f.SetNetwork(1430, netip.MustParseAddr(lab.PublicAddrs[0]), netip.MustParseAddr(lab.PublicAddrs[1]))
 	f.Modem.Unplug()
-	select { // it was never plugged in
-	case <-f.work:
-	default:
-	}
 	f.ended.Go(func() {
 		for {
 			select {
@@ -124,12 +119,23 @@ func (f *far) plugIn() {
 	}
 	f.mu.Lock()
 	moved := f.moved
-	f.moved = true
+	f.moved, f.in = true, true
 	f.mu.Unlock()
 	if name := f.g.Net(); name != "" && !moved {
 		f.note(f.move(name))
 	}
 	f.note(f.data(f.Data()))
+}
+
+// pullOut pulls the plug out, if it is in: a module is made on its bus.
+func (f *far) pullOut() {
+	f.mu.Lock()
+	in := f.in
+	f.in = false
+	f.mu.Unlock()
+	if in {
+		f.note(f.g.Unplug())
+	}
 }
 
 func (f *far) move(name string) error {
