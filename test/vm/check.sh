@@ -7,10 +7,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 w=$(mktemp -d)
 trap 'rm -rf "$w"' EXIT
-vm_possible "the queue on real flash, USB modems and the hardware watchdog" || exit 77
+vm_possible "the queue on real flash and the hardware watchdog" || exit 77
 "$here/watchdog.sh" "${1:?usage: check.sh LUATNETD}" >"$w/watchdog" 2>&1 & watchdog=$!
 "$here/flash.sh"; rc=$?
 wait $watchdog || rc=1
 cat "$w/watchdog"
-LUATNETD=$1 "$here/modem.sh" || rc=1
 exit $rc
