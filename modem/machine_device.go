@@ -10,7 +10,7 @@ import (
 const (
 	steady       = time.Second
 	patience     = 8 * time.Second
-	newIDWait    = 3 * time.Second
+	newIDWait    = time.Second
 	enumerateMax = 60 * time.Second // spec 3.4: a reset until the device is there again
 )
 
