@@ -212,7 +212,7 @@ func TestDeviceWithoutLinkAddress(t *testing.T) {
 			return netlink.LinkSetUp(tun)
 		})
 		if err != nil {
-			t.Skipf("this kernel makes no tun device: %v", err)
+			t.Skipf("needs a kernel with tun devices (CONFIG_TUN): %v", err)
 		}
 		c := open(t, ns, "wwan0", rawsock.IPv4, true)
 		if !c.MAC().IsZero() {

@@ -328,7 +328,7 @@ func TestDestroySockets(t *testing.T) {
 			}
 			n, err := b.k.destroySockets(0x100, 0x3f00)
 			if noFamily(err) {
-				t.Skipf("this kernel cannot destroy sockets: %v", err)
+				t.Skipf("needs a kernel that destroys sockets (CONFIG_INET_DIAG_DESTROY): %v", err)
 			}
 			if err == nil && n != 4 {
 				err = fmt.Errorf("%d sockets destroyed, want 4", n)

@@ -158,7 +158,7 @@ func TestVersionsSort(t *testing.T) {
 		debs = append(debs, v.deb)
 	}
 	if _, err := exec.LookPath("dpkg"); err != nil {
-		t.Skip("no dpkg to compare the versions with")
+		t.Skip("needs dpkg, which says what version is newer on Debian")
 	}
 	for i := range debs[1:] {
 		if err := exec.Command("dpkg", "--compare-versions", debs[i], "lt", debs[i+1]).Run(); err != nil {

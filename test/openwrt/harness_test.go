@@ -84,13 +84,13 @@ func newBox(t *testing.T, format string) *box {
 	t.Helper()
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
-		t.Skip("busybox is not installed")
+		t.Skip("needs busybox, whose shell runs the scripts on OpenWrt")
 	}
 	b := &box{t: t, root: t.TempDir(), enter: []string{"chroot"}}
 	if os.Getuid() != 0 {
 		b.enter = []string{"unshare", "-r", "chroot"}
 		if out, err := exec.Command("unshare", "-r", "true").CombinedOutput(); err != nil {
-			t.Skipf("neither root nor user namespaces here: %s", out)
+			t.Skipf("needs root or user namespaces, for a root folder of its own: %s", out)
 		}
 	}
 	for _, d := range []string{"bin", "tmp", "etc", "dev"} {
