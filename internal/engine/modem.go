@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"luatnetd/internal/config"
@@ -21,19 +22,22 @@ type modemPart struct {
 	path   string        // of device
 	link   drive.Link    // as of this turn
 	cycle  time.Time     // until when its netdev is down, to come up again
+
+	power atomic.Pointer[host.PowerSwitch] // nil: nothing can cut its supply; read by the driver
 }
 
 // startModem starts the driver of an uplink's modem.
 func (e *Engine) startModem(u *uplink) {
 	name, cfg := u.cfg.Name, *u.cfg.Modem
-	power := powerOf(cfg.Switch, cfg.PowerOff)
+	p := &modemPart{cfg: cfg}
+	p.power.Store(powerOf(cfg.Switch, cfg.PowerOff))
 	env := data.Env{Dir: dataDir(e.opt), Name: name, Write: host.Sysfs{}.Write}
 	d := drive.New(drive.Config{
 		Settings: cfg.Settings, Profiles: e.modems.profiles, Dir: e.stateDir, RunDir: e.opt.RunDir, Now: e.now, Log: e.log.With("uplink", name),
 		Seed:  uint64(time.Now().UnixNano()),
 		Plane: func(plan modem.DataPlan) (data.Plane, error) { return data.New(plan, env) },
 		Pull: func(ctx context.Context, l modem.Lever, dev *modem.Device) error {
-			return drive.Pull(ctx, l, dev, e.modems.levers, cycler(power))
+			return drive.Pull(ctx, l, dev, e.modems.levers, cycler(p.power.Load()))
 		},
 		Received: host.Received,
 		Clean: func(ctx context.Context) error {
@@ -41,12 +45,12 @@ func (e *Engine) startModem(u *uplink) {
 		},
 	})
 	ctx, cancel := context.WithCancelCause(e.ctx)
-	u.modem = &modemPart{cfg: cfg, driver: d, remove: cancel}
+	u.modem, p.driver, p.remove = p, d, cancel
 	if cfg.Port != "" {
 		u.modem.device = uart(cfg)
 	}
 	e.tasks.Go(ctx, "modem "+name, func(ctx context.Context) error {
-		if power != nil {
+		if power := p.power.Load(); power != nil {
 			if err := power.Set(ctx, true); err != nil {
 				e.log.Error("the modem's supply is not switched on", "uplink", name, "err", err)
 			}
@@ -76,10 +80,18 @@ func uart(c config.Modem) *modem.Device {
 	return d
 }
 
+// elsewhere reports whether c is a modem at another line: another session.
+func (p *modemPart) elsewhere(c config.Modem) bool {
+	return p.cfg.Port != c.Port || p.cfg.Netdev != c.Netdev
+}
+
 // update gives the driver new settings, if they are new.
 func (p *modemPart) update(c config.Modem) {
 	c.Pos = p.cfg.Pos
 	if !reflect.DeepEqual(p.cfg, c) {
+		if c.Switch != p.cfg.Switch || c.PowerOff != p.cfg.PowerOff {
+			p.power.Store(powerOf(c.Switch, c.PowerOff))
+		}
 		p.cfg = c
 		p.driver.Update(c.Settings)
 	}

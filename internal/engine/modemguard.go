@@ -2,59 +2,78 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"luatnetd/internal/host"
 	"luatnetd/modem/data"
 	"luatnetd/modem/usb"
 )
 
-// guard keeps the devices that are given out awake, and ModemManager off them:
-// by a rule for one that starts later, by its own inhibition for one that runs.
+// guardian keeps the devices that are given out awake, and ModemManager off
+// them: by a rule for one that starts later, by its own inhibition for one that
+// runs. What is wanted is a level: a task that comes late does what is wanted then.
+type guardian struct {
+	want      atomic.Pointer[[]string]
+	inhibitor usb.Inhibitor
+
+	mu   sync.Mutex // guards have, while it is made equal to want
+	have []string
+}
+
+// guard tells the guardian which devices are ours now.
 func (e *Engine) guard() {
-	var paths []string
+	paths := []string{}
 	for _, u := range e.uplinks {
 		if u.modem != nil && u.modem.device != nil && u.modem.path != "" {
 			paths = append(paths, u.modem.path)
 		}
 	}
-	old := e.modems.guarded
-	if slices.Equal(paths, old) {
+	g, levers := &e.modems.guardian, e.modems.levers
+	if old := g.want.Swap(&paths); old != nil && slices.Equal(*old, paths) || old == nil && len(paths) == 0 {
 		return
 	}
-	e.modems.guarded = paths
-	levers, inhibitor := e.modems.levers, &e.modems.inhibitor
 	e.tasks.Go(e.ctx, "modem guard", func(ctx context.Context) error {
-		if err := host.UdevRules(usb.IgnoreRules(paths)); err != nil {
-			e.log.Warn("a ModemManager that starts later is not kept off", "err", err)
-		}
-		for _, p := range old {
-			if !slices.Contains(paths, p) {
-				inhibitor.Release(p)
-			}
-		}
-		for _, p := range paths {
-			if slices.Contains(old, p) {
-				continue
-			}
-			if err := levers.KeepAwake(ctx, p); err != nil {
-				e.log.Warn("the modem may fall asleep", "device", p, "err", err)
-			}
-			if err := levers.Announce(ctx, p); err != nil {
-				e.log.Debug("udevd does not hear of the rule", "device", p, "err", err)
-			}
-			if err := inhibitor.Hold(ctx, p); err != nil {
-				e.log.Debug("no ModemManager to keep off", "device", p, "err", err)
-			}
-		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.make(ctx, *g.want.Load(), levers, e.log)
 		return nil
 	})
 }
 
+// make takes over what is new and gives back what is not ours any more.
+func (g *guardian) make(ctx context.Context, want []string, levers *usb.Levers, log *slog.Logger) {
+	if err := host.UdevRules(usb.IgnoreRules(want)); err != nil {
+		log.Warn("a ModemManager that starts later is not kept off", "err", err)
+	}
+	for _, p := range g.have {
+		if !slices.Contains(want, p) {
+			g.inhibitor.Release(p)
+		}
+	}
+	for _, p := range want {
+		if slices.Contains(g.have, p) {
+			continue
+		}
+		if err := levers.KeepAwake(ctx, p); err != nil {
+			log.Warn("the modem may fall asleep", "device", p, "err", err)
+		}
+		if err := levers.Announce(ctx, p); err != nil {
+			log.Debug("udevd does not hear of the rule", "device", p, "err", err)
+		}
+		if err := g.inhibitor.Hold(ctx, p); err != nil {
+			log.Debug("no ModemManager to keep off", "device", p, "err", err)
+		}
+	}
+	g.have = want
+}
+
 // unguard gives the devices back when the daemon ends.
 func (e *Engine) unguard() {
-	e.modems.inhibitor.Close()
+	e.modems.guardian.inhibitor.Close()
 	if err := host.UdevRules(""); err != nil {
 		e.log.Warn("ModemManager is kept off until the machine restarts", "err", err)
 	}

@@ -15,15 +15,14 @@ import (
 
 // modems are the modems on USB and who drives which.
 type modems struct {
-	watcher   *usb.Watcher // nil while no uplink asks for one
-	stop      context.CancelFunc
-	devices   []modem.Device
-	imeis     map[string]string // by path of the device, as far as known
-	profiles  modem.Profiles
-	levers    *usb.Levers
-	inhibitor usb.Inhibitor
-	guarded   []string                     // devices that others are kept off
-	view      atomic.Pointer[[]modemEntry] // read by the control socket and by connections
+	watcher  *usb.Watcher // nil while no uplink asks for one
+	stop     context.CancelFunc
+	devices  []modem.Device
+	imeis    map[string]string // by path of the device, as far as known
+	profiles modem.Profiles
+	levers   *usb.Levers
+	guardian guardian
+	view     atomic.Pointer[[]modemEntry] // read by the control socket and by connections
 }
 
 // modemEvent is what a driver says.
@@ -48,6 +47,10 @@ func (e *Engine) adjustModems() {
 			continue
 		}
 		onUSB = onUSB || u.cfg.Modem.Port == ""
+		if u.modem != nil && u.modem.elsewhere(*u.cfg.Modem) {
+			u.modem.end()
+			u.modem = nil
+		}
 		if u.modem == nil {
 			e.startModem(u)
 		} else {

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"luatnetd/internal/config"
@@ -28,21 +30,31 @@ func cycler(p *host.PowerSwitch) func(context.Context) error {
 	return p.Cycle
 }
 
+// supply is the switch of an uplink's device.
+type supply struct {
+	power *host.PowerSwitch
+	want  atomic.Bool // what it is to be: a task that comes late sets what is wanted then
+	mu    sync.Mutex  // held from the look at want to the end of the switching
+}
+
 // supply keeps the supply of an uplink's device on while it is wanted
 // (ethpower_en): a modem's recovery has its own way.
 func (e *Engine) supply(u *uplink) {
 	want := !u.down
-	if u.cfg.Power.IsZero() || u.supplied != nil && *u.supplied == want {
+	if u.cfg.Power.IsZero() || u.supply != nil && u.supply.want.Load() == want {
 		return
 	}
-	u.supplied = &want
-	if u.power == nil {
-		u.power = powerOf(u.cfg.Power, 0)
+	if u.supply == nil {
+		u.supply = &supply{power: powerOf(u.cfg.Power, 0)}
 	}
-	name, p := u.cfg.Name, u.power
+	name, s := u.cfg.Name, u.supply
+	s.want.Store(want)
 	e.tasks.Go(e.ctx, "power "+name, func(ctx context.Context) error {
-		if err := p.Set(ctx, want); err != nil {
-			e.log.Error("the supply is not switched", "uplink", name, "on", want, "err", err)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		on := s.want.Load()
+		if err := s.power.Set(ctx, on); err != nil {
+			e.log.Error("the supply is not switched", "uplink", name, "on", on, "err", err)
 		}
 		return nil
 	})

@@ -117,6 +117,9 @@ func (e *Engine) adjust() {
 func (e *Engine) configure(u *uplink, c config.Uplink) {
 	old := u.cfg
 	u.cfg = c
+	if old.Power != c.Power {
+		u.supply = nil // another switch
+	}
 	u.index = e.indexes[c.Name]
 	if !reflect.DeepEqual(old.Check, c.Check) || old.Metered != c.Metered {
 		u.monitor.SetPolicy(e.now(), policyOf(c))

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"luatnetd/internal/config"
-	"luatnetd/internal/host"
 	"luatnetd/netif"
 	"luatnetd/netif/dhcp"
 	"luatnetd/netif/health"
@@ -35,8 +34,7 @@ type uplink struct {
 	down         bool   // closed by the operator
 	state        health.State
 	modem        *modemPart // nil: a device that is there by itself
-	power        *host.PowerSwitch
-	supplied     *bool // what the supply was told last
+	supply       *supply    // nil before it is switched for the first time
 }
 
 // observe brings the levels of every uplink up to date.

@@ -187,3 +187,22 @@ func TestGPOperator(t *testing.T) {
 	})
 	b.modemIs(60*time.Second, modem.Connected, "")
 }
+
+// A reload that names another line drives the modem there, without a restart.
+func TestGPReloadMovesToAnotherLine(t *testing.T) {
+	b, first := modemBox(t, modemtest.Options{})
+	b.start()
+	b.modemIs(60*time.Second, modem.Connected, "")
+	b.ok(first.Close())
+	second, err := modemtest.Attach(b.ISPs[1], "quectel-qc", modemtest.Options{})
+	b.ok(err)
+	t.Cleanup(func() { _ = second.Close() })
+	b.write(fmt.Sprintf(modemConfig, second.Port))
+	b.reload()
+	b.eventually(60*time.Second, "the other modem is connected", func() error {
+		if s := b.modem(); s.State != modem.Connected || s.IMEI != second.Personality().IMEI {
+			return fmt.Errorf("%s %s: %s", s.State, s.IMEI, s.Cause)
+		}
+		return nil
+	})
+}

@@ -251,6 +251,12 @@ func TestDEV22PowerOfAnEthernetUplink(t *testing.T) {
 		b.want(0, "", "uplink", "wan", "up")
 		supply("1", "when it is open again")
 		b.active(20*time.Second, "wan", "wan1")
+		other := power + "2"
+		b.ok(os.WriteFile(other, []byte("0"), 0o644))
+		b.write(strings.Replace(static, "device = \"wan1\"\n", "device = \"wan1\"\npower = \"file:"+other+"\"\n", 1))
+		b.reload()
+		power = other
+		supply("1", "of the switch that a reload names")
 	})
 }
 
